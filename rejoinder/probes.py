@@ -1,0 +1,122 @@
+"""Probes: digests prove the bytes, probes prove that this machine computes the same vectors from them.
+
+Fixed texts with their expected token ids and vectors travel in the model bundle. Rows of the cache and the index,
+picked by the bundle's own digest, are encoded again and compared with what is stored.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from rejoinder.cache import PhraseCache
+from rejoinder.errors import Problem
+from rejoinder.index import ReplyIndex
+from rejoinder.manifest import Digest
+from rejoinder.vectorizer import Vectorizer, Vectors
+
+PROBES = "probes.json"
+PROBE_VECTORS = "probes.npy"
+ROWS = 32
+NORM_TOLERANCE = 1e-3
+#: Stored rows are fp16: rounding moves a vector by less than this in 1 - cos.
+STORED_TOLERANCE = 1e-5
+
+TEXTS = (
+    "", " ", "hi", "Hello", "HELLO", "hello!", "How are you doing today?", "I feel lonely", "ok", "haha yeah",
+    "What do you do for fun?", "i like pizza 🍕", "😂😂😂", "naïve café", "ﬁne", "ＦＵＬＬ width", "Straße",
+    "e\u0301te\u0301", "zero\u200bwidth", "tab\tand\nnewline", "[SEP] [CLS] [MASK]", "<PERSON_1> said hi",
+    "don't you think so?", "1234567890", "a", "?", "Привет, как дела?", "你好吗", "مرحبا",
+    "what's up\nnot much, you?", "so " * 200, "x" * 300,
+)  # fmt: skip
+
+
+def write_probes(directory: Path, vectorizer: Vectorizer) -> None:
+    """Record what a vectorizer makes of the probe texts.
+
+    Args:
+        directory: the model bundle being built.
+        vectorizer: the exported vectorizer.
+    """
+    document = {"texts": TEXTS, "tokens": vectorizer.tokenize(TEXTS)}
+    (directory / PROBES).write_text(json.dumps(document), encoding="utf-8")
+    np.save(directory / PROBE_VECTORS, vectorizer.encode(TEXTS))
+
+
+def model_problems(directory: Path, vectorizer: Vectorizer, tolerance: float) -> list[Problem]:
+    """Compare this machine's tokens and vectors of the probe texts with the recorded ones.
+
+    Args:
+        directory: the verified model bundle.
+        vectorizer: loaded from it.
+        tolerance: largest 1 - cos allowed for this provider.
+
+    Returns:
+        What differs.
+    """
+    document = json.loads((directory / PROBES).read_text(encoding="utf-8"))
+    expected = np.load(directory / PROBE_VECTORS, allow_pickle=False)
+    problems = []
+    different = [n for n, t in enumerate(vectorizer.tokenize(document["texts"])) if t != document["tokens"][n]]
+    if different:
+        problems.append(Problem("probe tokens", "the recorded ids", f"others for probes {different}"))
+    return problems + _vector_problems("probe vectors", vectorizer.encode(document["texts"]), expected, tolerance)
+
+
+def cache_problems(cache: PhraseCache, vectorizer: Vectorizer, digest: Digest) -> list[Problem]:
+    """Encode rows of the cache again.
+
+    Args:
+        cache: opened from a verified bundle.
+        vectorizer: loaded from the model bundle of the same release.
+        digest: the cache bundle's digest; picks the rows.
+
+    Returns:
+        What differs.
+    """
+    phrases = cache.phrases()
+    rows = _pick(digest, len(phrases))
+    fresh = vectorizer.encode([phrases[row] for row in rows])
+    lost = [row for row in rows if cache.get(phrases[row]) is None]
+    problems = [Problem("cache keys", "every phrase found", f"misses for rows {lost}")] if lost else []
+    return problems + _vector_problems("cache vectors", fresh, cache.vectors(rows), STORED_TOLERANCE)
+
+
+def index_problems(index: ReplyIndex, vectorizer: Vectorizer, digest: Digest) -> list[Problem]:
+    """Encode rows of the index again.
+
+    Args:
+        index: opened from a verified bundle.
+        vectorizer: loaded from the model bundle of the same release.
+        digest: the index bundle's digest; picks the rows.
+
+    Returns:
+        What differs.
+    """
+    rows = _pick(digest, len(index))
+    fresh = vectorizer.encode([index.replies[row].text for row in rows])
+    return _vector_problems("index vectors", fresh, index.reconstruct(rows), STORED_TOLERANCE)
+
+
+def _pick(digest: Digest, n: int) -> list[int]:
+    seed = int(digest.removeprefix("sha256:")[:16], 16)
+    return sorted(np.random.default_rng(seed).choice(n, min(ROWS, n), replace=False).tolist())
+
+
+def _vector_problems(where: str, got: Vectors, expected: Vectors, tolerance: float) -> list[Problem]:
+    problems = []
+    # A missing output normalisation does not turn a vector, so the cosine cannot see it: look at the norm.
+    off_norm = float(np.abs(np.linalg.norm(got, axis=1) - 1).max())
+    if not off_norm <= NORM_TOLERANCE:
+        problems.append(Problem(where, f"unit length within {NORM_TOLERANCE:g}", f"off by {off_norm:.3g}"))
+    distance = worst_distance(got, expected)
+    if not distance <= tolerance:
+        problems.append(Problem(where, f"1 - cos of at most {tolerance:g}", f"{distance:.3g}"))
+    return problems
+
+
+def worst_distance(a: Vectors, b: Vectors) -> float:
+    """Largest 1 - cos between two sets of unit rows, each float32 [n, dim]."""
+    return float((1 - np.sum(a.astype(np.float64) * b, axis=1)).max())

@@ -1,0 +1,131 @@
+"""Vectorizer: text -> tokens -> ONNX session -> float32 [n, dim], rows of unit length.
+
+The one place where vectors are made: training measures it, the cache and the index are built with it, and it
+serves. One token batch gives the same vectors on each of these paths.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+from tokenizers import Tokenizer
+
+from rejoinder.manifest import Manifest, VectorizerId, VectorizerSpec
+from rejoinder.text import normalize
+
+Vectors = npt.NDArray[np.float32]
+
+TOKENIZER = "tokenizer.json"
+#: Which form of the model a provider runs; see docs/bundle-format.md.
+FORMS = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "fp16"}
+_BATCH = 32  # rows; sorted by length, larger batches gave nothing on two cores
+
+
+def model_file(form: str) -> str:
+    """File name of one ONNX form."""
+    return f"model.{form}.onnx"
+
+
+def default_provider() -> str:
+    """CUDA where ONNX Runtime has it, else the CPU."""
+    return next(p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in ort.get_available_providers())
+
+
+class Vectorizer:
+    """An opened vectorizer. Safe to share between threads."""
+
+    def __init__(self, directory: Path, spec: VectorizerSpec, provider: str) -> None:
+        """Load tokenizer and session; the directory's bytes must have been verified.
+
+        Args:
+            directory: holds the files named in the spec.
+            spec: what decides the vectors.
+            provider: an ONNX Runtime execution provider, a key of `FORMS`.
+        """
+        self.spec = spec
+        self.provider = provider
+        self._tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(spec.max_length)
+        # A user who types "[SEP]" means five characters, not the control token.
+        self._tokenizer.encode_special_tokens = True
+        self._session = _session(directory / model_file(FORMS[provider]), provider)
+
+    @property
+    def id(self) -> VectorizerId:
+        """The VectorizerId."""
+        return self.spec.id
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self.spec.dim
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Normalise and tokenise.
+
+        Args:
+            texts: n texts.
+
+        Returns:
+            n lists of token ids, each at most `max_length` long.
+        """
+        encodings = self._tokenizer.encode_batch_fast([normalize(text) for text in texts])
+        return [encoding.ids for encoding in encodings]
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Encode texts.
+
+        Args:
+            texts: n texts, in any order and of any length.
+
+        Returns:
+            float32 [n, dim], rows of unit length, in the order of `texts`.
+        """
+        ids = self.tokenize(texts)
+        vectors = np.empty((len(ids), self.dim), np.float32)
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            vectors[rows] = self._run([ids[row] for row in rows])
+        return vectors
+
+    def _run(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        width = max(len(row) for row in ids)
+        tokens = np.zeros((len(ids), width), np.int64)
+        mask = np.zeros((len(ids), width), np.int64)
+        for row, line in enumerate(ids):
+            tokens[row, : len(line)] = line
+            mask[row, : len(line)] = 1
+        (vectors,) = self._session.run(["vectors"], {"input_ids": tokens, "attention_mask": mask})
+        return cast(Vectors, vectors)
+
+
+def load_vectorizer(directory: Path, manifest: Manifest, provider: str | None = None) -> Vectorizer:
+    """Load the vectorizer of a verified model bundle.
+
+    Args:
+        directory: the bundle; its bytes have been checked against the manifest.
+        manifest: the bundle's manifest.
+        provider: an ONNX Runtime execution provider; by default the best one present.
+
+    Returns:
+        The vectorizer.
+    """
+    spec = VectorizerSpec(**manifest.facts["vectorizer"])
+    return Vectorizer(directory, spec, provider or default_provider())
+
+
+def _session(path: Path, provider: str) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = int(os.environ.get("REJOINDER_THREADS", "0"))
+    # Spinning wins microseconds on an idle machine and burns whole cores on a shared one.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return ort.InferenceSession(str(path), options, providers=[provider])

@@ -1,0 +1,51 @@
+"""Outputs that are there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole_directory(out: Path) -> Iterator[Path]:
+    """Fill a temporary sibling, then take its name: a killed stage leaves nothing half-written.
+
+    Args:
+        out: the directory to make; replaced if it exists.
+
+    Yields:
+        The directory to write into.
+    """
+    # One fixed name, so that what a killed run left behind is removed by the next.
+    partial = out.with_name(f".{out.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        _sync(partial)
+        shutil.rmtree(out, ignore_errors=True)
+        partial.rename(out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _sync(directory: Path) -> None:
+    for path in [p for p in directory.rglob("*") if p.is_file()]:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with a final newline; NaN is refused."""
+    path.write_text(json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as a JSON list, the form that `dvc plots` draws."""
+    write_json(path, [dict(row) for row in rows])
