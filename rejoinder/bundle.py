@@ -25,7 +25,14 @@ from rejoinder.manifest import (
 from rejoinder.probes import cache_problems, index_problems, model_problems
 from rejoinder.release import Release, check_runtime
 from rejoinder.text import NORMALIZATION_VERSION
-from rejoinder.vectorizer import TOKENIZER, Vectorizer, load_vectorizer, model_file
+from rejoinder.vectorizer import FORMS, TOKENIZER, Vectorizer, load_vectorizer, model_file
+
+#: What a manifest of each kind must say for the bundle to be read; see docs/bundle-format.md.
+FACTS: Mapping[Kind, tuple[str, ...]] = {
+    "model": ("vectorizer", "tolerance"),
+    "cache": ("phrases",),
+    "index": ("shard_rows", "context_turns", "candidates"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,8 @@ def verify_consistency(subject: str, manifests: Mapping[Kind, Manifest], pinned:
             problems.append(Problem(kind, f"a {kind} bundle", f"a {manifest.kind} bundle"))
         if manifest.vectorizer_id != pinned:
             problems.append(Problem(f"{kind} vectorizer_id", pinned, manifest.vectorizer_id))
+        if missing := [key for key in FACTS[kind] if key not in manifest.facts]:
+            problems.append(Problem(f"{kind} facts", ", ".join(FACTS[kind]), f"no {', '.join(missing)}"))
     if problems:
         raise ConsistencyError(subject, problems)
 
@@ -158,9 +167,12 @@ def spec_problems(model: Manifest) -> list[Problem]:
     try:
         spec = VectorizerSpec(**model.facts["vectorizer"])
         expected = {model_file(form): digest for form, digest in spec.weights.items()} | {TOKENIZER: spec.tokenizer}
+        tolerances = [model.facts["tolerance"][p] for p, form in FORMS.items() if form in spec.weights]
     except (KeyError, TypeError, AttributeError) as error:
-        return [Problem("model facts", "a vectorizer specification", type(error).__name__)]
+        return [Problem("model facts", "a vectorizer specification and tolerances", type(error).__name__)]
     problems = []
+    if not all(isinstance(tolerance, float) for tolerance in tolerances):
+        problems.append(Problem("model facts", "a tolerance for the provider of every form", "something else"))
     if spec.id != model.vectorizer_id:
         problems.append(Problem("model vectorizer_id", spec.id, model.vectorizer_id))
     if spec.normalization != NORMALIZATION_VERSION:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NewType, cast
@@ -41,7 +41,7 @@ class VectorizerSpec:
         output: how that vector is scaled.
         dim: length of a vector.
         dtype: type of the vectors handed out.
-        max_length: tokens read of a text, special tokens counted.
+        max_length: tokens read of a text, special tokens counted; longer texts lose their beginning.
         opset: ONNX operator set.
     """
 
@@ -151,6 +151,8 @@ def read_manifest(directory: Path, expected: Digest | None = None) -> Manifest:
         FormatError: if it is not a manifest of this format.
     """
     path = directory / MANIFEST
+    if path.is_symlink():
+        raise IntegrityError(str(directory), [Problem(MANIFEST, "a plain file", "a link")])
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_MANIFEST_BYTES + 1)
@@ -182,10 +184,29 @@ def parse_manifest(data: bytes, subject: str) -> Manifest:
         raise FormatError(subject, problems)
     files = {name: FileEntry(e["size"], e["sha256"]) for name, e in document["files"].items()}
     manifest = Manifest(document["kind"], document["vectorizer_id"], files, document["facts"])
-    if manifest.to_bytes() != data:
-        # Catches duplicate keys, unknown fields and other spellings of the same value in one rule.
-        raise FormatError(subject, [Problem("encoding", "canonical JSON", "another spelling")])
+    check_canonical(data, subject, manifest.to_bytes)
     return manifest
+
+
+def check_canonical(data: bytes, subject: str, encode: Callable[[], bytes]) -> None:
+    """Refuse bytes that are not the one spelling of what was parsed from them.
+
+    Catches duplicate keys, unknown fields and other spellings of the same value in one rule.
+
+    Args:
+        data: the bytes that were parsed.
+        subject: where they came from, for messages.
+        encode: spells the parsed value.
+
+    Raises:
+        FormatError: if the spelling is another.
+    """
+    try:
+        same = encode() == data
+    except (ValueError, RecursionError):  # NaN, half of a surrogate pair, endless nesting
+        same = False
+    if not same:
+        raise FormatError(subject, [Problem("encoding", "canonical JSON", "another spelling")])
 
 
 def parse_document(data: bytes, subject: str, expected_format: int) -> dict[str, Any]:

@@ -106,6 +106,8 @@ def _pick(digest: Digest, n: int) -> list[int]:
 
 
 def _vector_problems(where: str, got: Vectors, expected: Vectors, tolerance: float) -> list[Problem]:
+    if got.shape != expected.shape:
+        return [Problem(where, f"shape {list(expected.shape)}", f"{list(got.shape)}")]
     problems = []
     # A missing output normalisation does not turn a vector, so the cosine cannot see it: look at the norm.
     off_norm = float(np.abs(np.linalg.norm(got, axis=1) - 1).max())

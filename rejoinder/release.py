@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ from rejoinder.manifest import (
     Kind,
     VectorizerId,
     canonical_json,
+    check_canonical,
     digest_bytes,
     is_digest,
     parse_document,
 )
 
 FORMAT = 1
+_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,8 @@ class Release:
 
     @property
     def content(self) -> Digest:
-        """Digest of what the release pins, without serial and time: equal content is the same release."""
-        return digest_bytes(canonical_json([self.name, self.vectorizer_id, {**self.bundles}, self.gate]))
+        """Digest of what is released: equal bundles are the same release, whenever and by whichever verdict."""
+        return digest_bytes(canonical_json([self.name, self.bundles]))
 
     def __str__(self) -> str:
         return f"{self.name} #{self.serial} ({self.digest[7:19]})"
@@ -102,8 +105,7 @@ def parse_release(data: bytes, subject: str) -> Release:
     if problems:
         raise FormatError(subject, problems)
     release = Release(**{**fields, "runtime": tuple(fields["runtime"])})
-    if release.to_bytes() != data:
-        raise FormatError(subject, [Problem("encoding", "canonical JSON", "another spelling")])
+    check_canonical(data, subject, release.to_bytes)
     return release
 
 
@@ -151,4 +153,4 @@ def _is_bundles(value: object) -> bool:
 def _is_range(value: object) -> bool:
     if not isinstance(value, list) or len(value) != 2:
         return False
-    return all(isinstance(v, str) and all(p.isdecimal() for p in v.split(".")) for v in value)
+    return all(isinstance(v, str) and _VERSION.fullmatch(v) for v in value)

@@ -69,7 +69,7 @@ class Store:
             BundleError: if the release document was changed.
         """
         try:
-            digest = self.current_file.read_text().strip()
+            digest = self.current_file.read_text(errors="replace").strip()
         except FileNotFoundError:
             raise StoreError(
                 f"no release is installed: expected {self.current_file}, got no such file. "

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 NORMALIZATION_VERSION = "nfkc-casefold-1"
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff\s]+")
+# Halves of surrogate pairs come with messages that were cut inside an emoji; no encoding can hold them.
+_CONTROL = re.compile(r"[\ud800-\udfff\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060\ufeff\s]+")
 _WORD = re.compile(r"\w+")
 
 

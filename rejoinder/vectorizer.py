@@ -16,6 +16,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
+from rejoinder.errors import InputError
 from rejoinder.manifest import Manifest, VectorizerId, VectorizerSpec
 from rejoinder.text import normalize
 
@@ -37,6 +38,39 @@ def default_provider() -> str:
     return next(p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in ort.get_available_providers())
 
 
+def open_tokenizer(path: Path, max_length: int) -> Tokenizer:
+    """Open a tokenizer the one way that training and serving share.
+
+    Args:
+        path: tokenizer.json.
+        max_length: tokens kept of a text, special tokens counted.
+
+    Returns:
+        A tokenizer that does not pad and cuts long texts at their beginning.
+    """
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()  # some tokenizer.json pad everything to 128
+    # What was said last matters most in a context, so the cut is at its beginning.
+    tokenizer.enable_truncation(max_length, direction="left")
+    # A user who types "[SEP]" means five characters, not the control token.
+    tokenizer.encode_special_tokens = True
+    return tokenizer
+
+
+def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    """Normalise and tokenise.
+
+    Args:
+        tokenizer: from `open_tokenizer`.
+        texts: n texts.
+
+    Returns:
+        n lists of token ids.
+    """
+    encodings = tokenizer.encode_batch_fast([normalize(text) for text in texts])
+    return [encoding.ids for encoding in encodings]
+
+
 class Vectorizer:
     """An opened vectorizer. Safe to share between threads."""
 
@@ -50,11 +84,7 @@ class Vectorizer:
         """
         self.spec = spec
         self.provider = provider
-        self._tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(spec.max_length)
-        # A user who types "[SEP]" means five characters, not the control token.
-        self._tokenizer.encode_special_tokens = True
+        self._tokenizer = open_tokenizer(directory / TOKENIZER, spec.max_length)
         self._session = _session(directory / model_file(FORMS[provider]), provider)
 
     @property
@@ -76,8 +106,7 @@ class Vectorizer:
         Returns:
             n lists of token ids, each at most `max_length` long.
         """
-        encodings = self._tokenizer.encode_batch_fast([normalize(text) for text in texts])
-        return [encoding.ids for encoding in encodings]
+        return token_ids(self._tokenizer, texts)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode texts.
@@ -117,9 +146,18 @@ def load_vectorizer(directory: Path, manifest: Manifest, provider: str | None = 
 
     Returns:
         The vectorizer.
+
+    Raises:
+        InputError: if this machine does not have the provider, or the bundle has no form for it.
     """
     spec = VectorizerSpec(**manifest.facts["vectorizer"])
-    return Vectorizer(directory, spec, provider or default_provider())
+    provider = provider or default_provider()
+    if FORMS[provider] not in spec.weights:
+        raise InputError(
+            f"{provider}: expected {model_file(FORMS[provider])} in the model bundle, got only the forms "
+            f"{', '.join(spec.weights)}. Next: name another provider, or export that form"
+        )
+    return Vectorizer(directory, spec, provider)
 
 
 def _session(path: Path, provider: str) -> Any:
@@ -128,4 +166,11 @@ def _session(path: Path, provider: str) -> Any:
     # Spinning wins microseconds on an idle machine and burns whole cores on a shared one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    return ort.InferenceSession(str(path), options, providers=[provider])
+    # Asked for a provider that it cannot load, ONNX Runtime would quietly run on the CPU instead.
+    if provider in ort.get_available_providers():
+        session = ort.InferenceSession(str(path), options, providers=[provider])
+        if session.get_providers()[0] == provider:
+            return session
+    raise InputError(
+        f"{provider}: not to be had on this machine. Next: see rejoinder doctor, or use --provider cpu"
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import polars as pl
 
@@ -36,21 +36,26 @@ QUARANTINE = pl.Schema(
     }
 )
 
-REACTIONS = ("love", "funny", "upvote", "meaningless", "offensive", "downvote")
-ROLES = ("user", "bot")
+Reaction = Literal["love", "funny", "upvote", "meaningless", "offensive", "downvote"]
+Role = Literal["user", "bot"]
+
+REACTIONS: tuple[Reaction, ...] = get_args(Reaction)
+ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A readable row."""
+    """A readable row, and where it stood."""
 
+    file: str
+    line: int
     conversation_id: str
     message_id: str
     sender: str
     sent_at: datetime
     text: str
-    reaction: str | None = None
-    role: str = "user"
+    reaction: Reaction | None = None
+    role: Role = "user"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,120 @@
+"""Doctor: what this machine is, what is installed on it, and where things are."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from registry.tracking import shown_uri, tracking_uri
+from rejoinder import __version__
+from rejoinder.errors import RejoinderError
+from rejoinder.store import Store
+
+_PACKAGES = (
+    "numpy",
+    "tokenizers",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "faiss-cpu",
+    "faiss-gpu",
+    "mlflow-skinny",
+    "mlflow",
+    "torch",
+)
+#: Instruction sets that decide which kernels ONNX Runtime picks, hence speed and the last bits of a vector.
+_CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
+_CPUINFO = Path("/proc/cpuinfo")
+_SQLITE = "sqlite:///"
+# Where the pipeline's anonymize stage looks; only a machine that runs the pipeline has one.
+_KEY_VARIABLE = "REJOINDER_ANONYMIZE_KEY"
+_KEY_FILE = Path(".rejoinder/anonymize.key")
+
+
+def examine(store: Store) -> dict[str, dict[str, str]]:
+    """Look around; never fails, and shows no secret.
+
+    Args:
+        store: the local store.
+
+    Returns:
+        Rows of name and finding, by title.
+    """
+    return {
+        "machine": {
+            "rejoinder": __version__,
+            "python": f"{platform.python_version()} ({sys.executable})",
+            "platform": platform.platform(),
+            "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+            "processor flags": _cpu_flags(),
+            "GPUs": _gpus(),
+        },
+        "packages": {name: _version(name) for name in _PACKAGES},
+        "runtime": {"ONNX Runtime providers": _providers()},
+        "places": {
+            "store": _place(store.root),
+            "current release": _current(store),
+            "tracking URI": _tracking(),
+            "anonymisation key": _key(),
+        },
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _providers() -> str:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        return f"none: {error}. Next: pip install 'rejoinder[cpu]' or 'rejoinder[gpu]'"
+    return ", ".join(onnxruntime.get_available_providers())
+
+
+def _cpu_flags() -> str:
+    try:
+        text = _CPUINFO.read_text()
+    except OSError:
+        return "unknown"
+    flags = set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
+    return ", ".join(flag for flag in _CPU_FLAGS if flag in flags) or "none of those that matter"
+
+
+def _gpus() -> str:
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "none seen"
+    return "; ".join(done.stdout.strip().splitlines()) or "none seen"
+
+
+def _place(path: Path) -> str:
+    return f"{path.resolve()} ({'exists' if path.exists() else 'does not exist'})"
+
+
+def _tracking() -> str:
+    uri = tracking_uri()
+    if uri.startswith(_SQLITE):
+        return f"{uri} -> {_place(Path(uri.removeprefix(_SQLITE)))}"
+    return shown_uri()
+
+
+def _key() -> str:
+    if os.environ.get(_KEY_VARIABLE):
+        return f"in {_KEY_VARIABLE}"
+    return _place(_KEY_FILE)
+
+
+def _current(store: Store) -> str:
+    try:
+        return str(store.current().release)
+    except RejoinderError as error:
+        return str(error).split("\n")[0]

@@ -1,0 +1,121 @@
+"""Install: verified files -> their final place in a store, so that a reader never sees half of anything.
+
+Everything is written and flushed under `STORE/incoming` and takes its final name by one rename; `current` is
+replaced last. A crash at any point leaves the old release in force.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from registry.errors import RegistryError
+from rejoinder.bundle import verify_bundle
+from rejoinder.manifest import Digest, Manifest
+from rejoinder.release import Release
+from rejoinder.store import Store
+
+_LOCK_SECONDS = 600  # a pull of some hundred megabytes by another process
+
+
+def incoming(store: Store) -> Path:
+    """Where files wait until they are verified."""
+    return store.root / "incoming"
+
+
+def part_dir(store: Store, digest: Digest) -> Path:
+    """Where a bundle is put together."""
+    return incoming(store) / (digest.replace(":", "-") + ".part")
+
+
+@contextmanager
+def locked(store: Store) -> Iterator[None]:
+    """Let one process at a time change a store; readers need no lock.
+
+    Args:
+        store: made if missing.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        RegistryError: if another process holds the store for too long.
+    """
+    from filelock import FileLock, Timeout
+
+    incoming(store).mkdir(parents=True, exist_ok=True)
+    path = store.root / "lock"
+    try:
+        with FileLock(path, timeout=_LOCK_SECONDS):
+            yield
+    except Timeout:
+        raise RegistryError(
+            f"{path}: held by another process for over {_LOCK_SECONDS} s. Next: wait for that pull, or end it"
+        ) from None
+
+
+def install_bundle(store: Store, part: Path, digest: Digest) -> Manifest:
+    """Verify a directory and give it its final name.
+
+    Args:
+        store: where to; the caller holds its lock.
+        part: the directory, on the same file system.
+        digest: the pinned digest.
+
+    Returns:
+        The bundle's manifest.
+
+    Raises:
+        BundleError: if any byte differs; the store is unchanged.
+    """
+    manifest = verify_bundle(part, digest)
+    for path in part.iterdir():
+        _sync(path)
+    _sync(part)
+    final = store.bundle_dir(digest)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    if final.exists():
+        # Only a damaged bundle is ever installed again: a directory cannot be replaced by one rename.
+        damaged = part.with_suffix(".damaged")
+        shutil.rmtree(damaged, ignore_errors=True)
+        final.rename(damaged)
+    part.rename(final)
+    _sync(final.parent)
+    return manifest
+
+
+def activate(store: Store, release: Release) -> None:
+    """Write a release document and make it the current one, in that order.
+
+    Args:
+        store: already holds the release's bundles; the caller holds its lock.
+        release: the release.
+    """
+    path = store.release_file(release.digest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(store, path, release.to_bytes())
+    _replace(store, store.current_file, release.digest.encode() + b"\n")
+
+
+def clean(store: Store) -> None:
+    """Remove what earlier, interrupted pulls left behind; the caller holds the store's lock."""
+    shutil.rmtree(incoming(store), ignore_errors=True)
+
+
+def _replace(store: Store, path: Path, data: bytes) -> None:
+    partial = incoming(store) / (path.name + ".part")
+    partial.write_bytes(data)
+    _sync(partial)
+    partial.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

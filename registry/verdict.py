@@ -1,0 +1,130 @@
+"""The gate's verdict, as the registry needs it: are exactly these bundles blessed, and against whom?"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from registry.errors import VerdictError
+from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, digest_bytes, digest_file, is_digest
+from rejoinder.release import Release
+
+BLESSED = "BLESSED"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A verdict that blesses.
+
+    Attributes:
+        digest: of the verdict file's bytes.
+        bundles: the bundle digests that were judged.
+        champion: digest of the release that they were compared with, if there was one.
+        metrics: every number under the file's "metrics", by slash-joined key.
+    """
+
+    digest: Digest
+    bundles: Mapping[Kind, Digest]
+    champion: Digest | None
+    metrics: Mapping[str, float]
+
+
+def read_verdict(path: Path) -> Verdict:
+    """Read a verdict file.
+
+    Args:
+        path: JSON written by the gate.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        VerdictError: if it is not a verdict, or does not bless.
+    """
+    try:
+        data = path.read_bytes()
+        document = json.loads(data)
+    except FileNotFoundError:
+        raise VerdictError(f"{path}: expected the gate's verdict, got no such file. Next: dvc repro gate") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise VerdictError(f"{path}: expected JSON, got {type(error).__name__}. Next: dvc repro gate") from None
+    champion = _check_shape(path, document)
+    if document["verdict"] != BLESSED:
+        lines = [f"  - {reason}" for reason in document.get("reasons") or ["no reason given"]]
+        raise VerdictError(
+            "\n".join([f"{path}: expected {BLESSED}, got {str(document['verdict'])[:40]}", *lines, _IMPROVE])
+        )
+    metrics = dict(_numbers("", document.get("metrics")))
+    return Verdict(digest_bytes(data), document["bundles"], champion, metrics)
+
+
+_IMPROVE = "  next: improve the build until the gate blesses it; nothing was registered"
+
+
+def _check_shape(path: Path, document: Any) -> Digest | None:
+    problems = []
+    fields = document if isinstance(document, dict) else {}
+    if "verdict" not in fields:
+        problems.append("verdict: expected BLESSED or NOT_BLESSED")
+    bundles = fields.get("bundles")
+    if not isinstance(bundles, dict) or set(bundles) != set(KINDS) or not all(map(is_digest, bundles.values())):
+        problems.append("bundles: expected a digest for each of " + ", ".join(KINDS))
+    champion = fields.get("champion")
+    digest = champion.get("digest") if isinstance(champion, dict) else champion
+    if digest is not None and not is_digest(digest):
+        problems.append("champion: expected null or a release's digest")
+    if problems:
+        lines = [f"  - {problem}, got something else" for problem in problems]
+        raise VerdictError("\n".join([f"{path}: not a verdict", *lines, "  next: dvc repro gate"]))
+    return digest
+
+
+def _numbers(prefix: str, value: Any) -> list[tuple[str, float]]:
+    if isinstance(value, dict):
+        return [pair for key, part in value.items() for pair in _numbers(f"{prefix}/{key}".lstrip("/"), part)]
+    fine = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return [(prefix, float(value))] if prefix and fine else []
+
+
+def check_judged(verdict: Verdict, bundles: Mapping[Kind, Path]) -> None:
+    """Check that the verdict is about these directories.
+
+    Args:
+        verdict: what the gate said.
+        bundles: what is to be registered.
+
+    Raises:
+        VerdictError: naming every directory that the gate has not judged.
+    """
+    lines = []
+    for kind in KINDS:
+        manifest = bundles[kind] / MANIFEST
+        found = digest_file(manifest) if manifest.is_file() else "no such bundle"
+        if found != verdict.bundles[kind]:
+            lines.append(f"  - {kind}: the gate judged {verdict.bundles[kind]}, {bundles[kind]} is {found}")
+    if lines:
+        raise VerdictError(
+            "\n".join(["the verdict is about other bundles", *lines, "  next: dvc repro gate, then register"])
+        )
+
+
+def check_champion(verdict: Verdict, champion: Release | None) -> None:
+    """Check that the verdict was reached against the release that is champion now.
+
+    Args:
+        verdict: what the gate said.
+        champion: the newest release in MLflow.
+
+    Raises:
+        VerdictError: if another release has been registered since.
+    """
+    now = champion.digest if champion else None
+    if verdict.champion != now:
+        raise VerdictError(
+            f"stale verdict: compared with champion {verdict.champion or 'none'}, but it is now "
+            f"{now or 'none'}. Next: judge again against the new champion (dvc repro gate)"
+        )

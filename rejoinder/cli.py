@@ -1,0 +1,199 @@
+"""The commands that need nothing but the runtime: ask, verify, releases. `registry.cli` adds the others."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rejoinder import __version__
+from rejoinder.errors import RejoinderError
+
+if TYPE_CHECKING:
+    from rejoinder.responder import Reply
+    from rejoinder.store import Store
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+EXAMPLES = """\b
+Examples:
+  rejoinder ask "I feel lonely"
+  printf 'hi\\nhello\\nI feel lonely\\n' | rejoinder ask --trace
+  rejoinder verify
+  rejoinder releases
+"""
+
+
+class Commands(click.Group):
+    """A group whose commands fail with one message instead of a traceback."""
+
+    refusals: tuple[type[Exception], ...] = (RejoinderError,)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        Args:
+            ctx: click's context.
+
+        Returns:
+            What the command returns.
+
+        Raises:
+            click.ClickException: in place of every error raised on purpose.
+        """
+        try:
+            return super().invoke(ctx)
+        except self.refusals as error:
+            raise click.ClickException(str(error)) from None
+
+
+store_option = click.option(
+    "--store",
+    "root",
+    type=click.Path(path_type=Path),
+    help="The local store; default: REJOINDER_STORE, else .rejoinder/store.",
+)
+_provider_option = click.option(
+    "--provider", type=click.Choice(sorted(PROVIDERS)), help="What computes the vectors; default: the best present."
+)
+
+
+@click.group(cls=Commands, epilog=EXAMPLES)
+@click.version_option(__version__, prog_name="rejoinder")
+def main() -> None:
+    """Answer from a verified release."""
+
+
+@main.command(epilog='\b\nExample:\n  rejoinder ask --trace "I feel lonely"')
+@click.argument("text", required=False)
+@click.option("--trace", is_flag=True, help="Show on standard error how the reply came about.")
+@click.option("--json", "as_json", is_flag=True, help="Print reply and trace as one JSON object.")
+@store_option
+@_provider_option
+@click.pass_context
+def ask(
+    context: click.Context, *, text: str | None, trace: bool, as_json: bool, root: Path | None, provider: str | None
+) -> None:
+    """Answer TEXT, or a dialogue on standard input: one turn a line, the user's last."""
+    from rejoinder.dialogue import Dialogue
+
+    if text is None and sys.stdin.isatty():
+        raise click.UsageError("nothing to answer: give TEXT, or pipe a dialogue in, one turn a line")
+    dialogue = Dialogue.from_lines(sys.stdin if text is None else [text])
+
+    from rejoinder.bundle import open_release
+    from rejoinder.responder import Responder
+
+    start = time.perf_counter()
+    opened = open_release(open_store(root).current(), provider and PROVIDERS[provider])
+    open_ms = 1000 * (time.perf_counter() - start)
+    reply = Responder(opened).answer(dialogue)
+    if as_json:
+        click.echo(json.dumps(_as_dict(reply, open_ms), ensure_ascii=False))
+    elif reply.text is not None:
+        click.echo(reply.text)
+    if trace:
+        _print_trace(reply, open_ms)
+    if reply.text is None:
+        if not as_json:
+            click.echo(f"no reply: all {len(reply.trace.candidates)} candidates were dropped", err=True)
+        context.exit(1)
+
+
+def _milliseconds(reply: Reply, open_ms: float) -> dict[str, float]:
+    trace = reply.trace
+    named = {"open": open_ms, "encode": trace.encode_ms, "search": trace.search_ms, "filter": trace.filter_ms}
+    return {name: round(value, 3) for name, value in named.items()}
+
+
+def _as_dict(reply: Reply, open_ms: float) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "text": reply.text,
+        "release": reply.trace.release,
+        "source": reply.trace.source,
+        "milliseconds": _milliseconds(reply, open_ms),
+        "candidates": [asdict(candidate) for candidate in reply.trace.candidates],
+    }
+
+
+def _print_trace(reply: Reply, open_ms: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    source = {"cold": "cache hit (cold)", "hot": "cache hit (hot)", "model": "cache miss (model)"}
+    table = Table("rank", "score", "senders", "dropped", "text", title=reply.trace.release)
+    for rank, candidate in enumerate(reply.trace.candidates, 1):
+        said = Text(candidate.text, "bold" if candidate.text == reply.text else "")
+        table.add_row(str(rank), f"{candidate.score:.3f}", str(candidate.senders), candidate.dropped or "", said)
+    console = Console(stderr=True)
+    console.print(table)
+    spent = ", ".join(f"{name} {value:.1f} ms" for name, value in _milliseconds(reply, open_ms).items())
+    console.print(f"{source[reply.trace.source]}; {spent}", highlight=False)
+
+
+@main.command(epilog="\b\nExample:\n  rejoinder verify --store /srv/rejoinder")
+@store_option
+@_provider_option
+def verify(root: Path | None, provider: str | None) -> None:
+    """Check every byte of the current release, and that this machine computes its vectors."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from rejoinder.bundle import open_release
+    from rejoinder.manifest import KINDS, read_manifest
+
+    installed = open_store(root).current()
+    opened = open_release(installed, provider and PROVIDERS[provider])
+    table = Table("part", "digest", "files", "MB", "vectorizer", "", title=str(installed.release))
+    for kind in KINDS:
+        manifest = read_manifest(installed.bundles[kind], installed.release.bundles[kind])
+        megabytes = sum(entry.size for entry in manifest.files.values()) / 1e6
+        digests = short(manifest.digest), short(manifest.vectorizer_id)
+        table.add_row(kind, digests[0], str(len(manifest.files)), f"{megabytes:.1f}", digests[1], "OK")
+    console = Console()
+    console.print(table)
+    console.print(f"probes reproduced on {opened.vectorizer.provider}", highlight=False)
+
+
+@main.command(epilog="\b\nExample:\n  rejoinder releases")
+@store_option
+def releases(root: Path | None) -> None:
+    """List the installed releases; * marks the current one."""
+    list_installed(open_store(root))
+
+
+def list_installed(store: Store) -> None:
+    """Print the installed releases, newest first.
+
+    Args:
+        store: where they are.
+    """
+    current = store.current().release.digest
+    for release in store.releases():
+        mark = "*" if release.digest == current else " "
+        click.echo(f"{mark} {release}  {release.created}  vectorizer {short(release.vectorizer_id)}")
+
+
+def open_store(root: Path | None) -> Store:
+    """The store that the command line names.
+
+    Args:
+        root: `--store`, or None for the default.
+
+    Returns:
+        The store; it may not exist.
+    """
+    from rejoinder.store import Store
+
+    return Store(root) if root else Store.default()
+
+
+def short(digest: str) -> str:
+    """The first 12 hex digits of a digest."""
+    return digest.removeprefix("sha256:")[:12]

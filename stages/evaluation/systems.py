@@ -1,0 +1,94 @@
+"""What is compared: baselines that know nothing, and encoders. Each scores every pool reply for every item."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from tqdm import tqdm
+
+from rejoinder.text import context_text, words
+from stages.evaluation.candidates import Bm25, Candidates
+from stages.evaluation.retrieval import LISTS, Ranks, Scores, bootstrap_interval, ranks, summarize
+
+#: Scores of one system, computed when called.
+System = Callable[[], Scores]
+
+
+def random_scores(candidates: Candidates, seed: int) -> Scores:
+    """Chance: uniform scores, float32 [items, pool]."""
+    shape = len(candidates.items), len(candidates.pool)
+    return np.random.default_rng(seed).random(shape, dtype=np.float32)
+
+
+def length_scores(candidates: Candidates) -> Scores:
+    """Length only: the more words, the better; float32 [items, pool], many ties."""
+    lengths = np.array([len(words(text)) for text in candidates.pool["text"]], np.float32)
+    return np.tile(lengths, (len(candidates.items), 1))
+
+
+def bm25_scores(candidates: Candidates, context_turns: int) -> Scores:
+    """BM25 of the context against the pool, float32 [items, pool]."""
+    ranker = Bm25(candidates.pool["text"].to_list())
+    contexts = candidates.items["context"].to_list()
+    return np.stack([ranker.scores(context_text(turns, context_turns)) for turns in contexts])
+
+
+def evaluate(systems: dict[str, System], candidates: Candidates) -> dict[str, dict[str, Ranks]]:
+    """Rank the gold replies with every system on every list.
+
+    Args:
+        systems: by name, computed one after the other.
+        candidates: the fixed lists.
+
+    Returns:
+        Ranks, int64 [items], by system and list.
+    """
+    found = {}
+    for name, system in tqdm(systems.items(), desc="systems"):
+        scores = system()
+        found[name] = {kind: ranks(scores, candidates, kind) for kind in LISTS}
+    return found
+
+
+def table(
+    found: dict[str, dict[str, Ranks]], candidates: Candidates, rounds: int, seed: int
+) -> list[dict[str, object]]:
+    """One row a system and list: R@1 with its 95% interval, R@10, MRR.
+
+    Args:
+        found: from `evaluate`.
+        candidates: the lists that were ranked.
+        rounds: resamples of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        Rows for a table or a plot.
+    """
+    conversations = candidates.items["conversation_id"].to_list()
+    rows: list[dict[str, object]] = []
+    for system, by_list in found.items():
+        for kind, rank in by_list.items():
+            hits = (rank <= 1).astype(np.float64)
+            low, high = bootstrap_interval(hits, conversations, rounds=rounds, seed=seed)
+            rows.append({"list": kind, "system": system, **summarize(rank), "low": low, "high": high})
+    return rows
+
+
+def gain(better: Ranks, worse: Ranks, candidates: Candidates, rounds: int, seed: int) -> dict[str, float]:
+    """Difference of R@1 between two systems on the same items, with its 95% interval.
+
+    Args:
+        better: ranks of the one, int64 [items].
+        worse: ranks of the other, int64 [items].
+        candidates: the lists that were ranked.
+        rounds: resamples of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        difference, low, high.
+    """
+    difference = (better <= 1).astype(np.float64) - (worse <= 1)
+    conversations = candidates.items["conversation_id"].to_list()
+    low, high = bootstrap_interval(difference, conversations, rounds=rounds, seed=seed)
+    return {"difference": float(difference.mean()), "low": low, "high": high}

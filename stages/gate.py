@@ -1,0 +1,156 @@
+"""Gate: measurements -> floors, and allowed changes against the champion -> BLESSED or NOT_BLESSED."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from stages.errors import GateError
+from stages.output import whole_directory, write_json
+from stages.params import StageParams
+
+
+class Params(StageParams):
+    """Floors every candidate must reach, and how much worse than the champion it may be."""
+
+    min_teacher_gain: float = Field(ge=-1, le=1)
+    """Lower end of the 95% interval of R@1 of 100, teacher over untuned encoder, must lie above this."""
+    min_r_at_1: float = Field(ge=0, le=1)
+    """R@1 of the exported form on the random lists."""
+    min_over_bm25: float = Field(ge=-1, le=1)
+    """R@1 of the exported form on the random lists, over BM25's."""
+    min_cosine: float = Field(gt=0, le=1)
+    """Smallest cosine of an exported vector with the same weights run by sentence-transformers."""
+    min_speed_ratio: float = Field(gt=0)
+    """Texts per CPU-second, over sentence-transformers with the untuned encoder."""
+    max_open_cpu_s: float = Field(gt=0)
+    """CPU-seconds to verify, load and probe the release."""
+    max_index_memory_mb: float = Field(gt=0)
+    """Resident memory that mapping cache and index adds, in MB."""
+    max_r_at_1_drop: float = Field(ge=0, le=1)
+    """R@1 on the random lists that may be lost against the champion."""
+    max_size_growth: float = Field(ge=0)
+    """Share by which a bundle may grow against the champion's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule and how the candidate fared.
+
+    Attributes:
+        rule: its name.
+        value: what was measured.
+        limit: what is allowed.
+        at_least: whether the limit is a floor; else it is a ceiling.
+    """
+
+    rule: str
+    value: float
+    limit: float
+    at_least: bool
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value keeps the limit."""
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
+
+    def __str__(self) -> str:
+        sign = ">=" if self.at_least else "<="
+        return f"{self.rule}: expected {sign} {self.limit:g}, got {self.value:.4g}"
+
+
+def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
+    """Rules that need no champion.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        params: the limits.
+
+    Returns:
+        All checks.
+    """
+    random = metrics["retrieval"]["random"]
+    exported = random["exported"]["r_at_1"]
+    opening, speed = metrics["opening"], metrics["speed"]
+    teacher_gain = metrics["gains"]["teacher_over_untuned"]["random"]["low"]
+    ratio = speed["ratio_to_sentence_transformers_untuned"]
+    return [
+        Check("teacher over untuned, R@1 of 100, lower end", teacher_gain, params.min_teacher_gain, True),
+        Check("exported, R@1 of 100", exported, params.min_r_at_1, True),
+        Check("exported over BM25, R@1 of 100", exported - random["bm25"]["r_at_1"], params.min_over_bm25, True),
+        Check("exported against torch, smallest cosine", speed["min_cosine"], params.min_cosine, True),
+        Check("encoding speed over sentence-transformers", ratio, params.min_speed_ratio, True),
+        Check("CPU-seconds to open", opening["open_cpu_s"], params.max_open_cpu_s, False),
+        Check("MB to map cache and index", opening["cache_and_index_mb"], params.max_index_memory_mb, False),
+    ]
+
+
+def champion_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
+    """Rules against the champion; none if there is no champion yet.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        params: the limits.
+
+    Returns:
+        All checks.
+    """
+    champion = metrics["champion"]
+    if champion is None:
+        return []
+    change = metrics["gains"]["exported_over_champion"]["random"]["difference"]
+    checks = [Check("change of R@1 of 100 against the champion", change, -params.max_r_at_1_drop, True)]
+    for kind, size in champion["sizes_mb"].items():
+        growth = metrics["sizes_mb"][kind] / size - 1
+        checks.append(Check(f"growth of the {kind} bundle", growth, params.max_size_growth, False))
+    return checks
+
+
+def judge(metrics: dict[str, Any], params: Params) -> dict[str, Any]:
+    """Reach a verdict.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        params: the limits.
+
+    Returns:
+        The verdict document: verdict, reasons (why not, or that there was no champion), checks, the bundles'
+        digests, the champion's, and the metrics judged.
+    """
+    checks = [*floor_checks(metrics, params), *champion_checks(metrics, params)]
+    reasons = [str(check) for check in checks if not check.passed]
+    verdict = "NOT_BLESSED" if reasons else "BLESSED"
+    if metrics["champion"] is None:
+        reasons.append("no champion yet: judged by floors alone")
+    champion = metrics["champion"] and {"digest": metrics["champion"]["digest"]}
+    return {
+        "verdict": verdict,
+        "reasons": reasons,
+        "checks": [{**asdict(check), "passed": check.passed} for check in checks],
+        "bundles": metrics["bundles"],
+        "champion": champion,
+        "metrics": {key: metrics[key] for key in ("retrieval", "gains", "speed", "opening", "cache", "sizes_mb")},
+    }
+
+
+def run(params: Params, *, benchmark: Path, out: Path) -> None:
+    """Judge the candidate.
+
+    Args:
+        params: section `gate`.
+        benchmark: output of the stage `benchmark`.
+        out: directory to make: verdict.json; written whatever the verdict.
+
+    Raises:
+        GateError: if the candidate is not blessed, with every reason.
+    """
+    verdict = judge(json.loads((benchmark / "metrics.json").read_text()), params)
+    with whole_directory(out) as directory:
+        write_json(directory / "verdict.json", verdict)
+    if verdict["verdict"] != "BLESSED":
+        reasons = "\n".join(f"  - {reason}" for reason in verdict["reasons"])
+        raise GateError(f"NOT_BLESSED\n{reasons}\n  next: improve the build; every figure is in {out}/verdict.json")

@@ -1,0 +1,1 @@
+"""Torch-side code that the training stages share."""

@@ -1,0 +1,110 @@
+"""What the two training stages share: seeds, the trainer, its curves, and the MLflow run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import MLFlowLogger
+
+from registry.tracking import artifact_location, connect, tracking_uri
+from rejoinder.manifest import digest_file
+from stages.nn.module import METRIC
+from stages.output import write_rows
+
+EXPERIMENT = "rejoinder-training"
+
+
+class Curve(Callback):  # type: ignore[misc]
+    """Collects loss and validation metric by step, for `dvc plots`."""
+
+    def __init__(self) -> None:
+        self.loss: list[dict[str, float]] = []
+        self.validation: list[dict[str, float]] = []
+        self._recent: list[float] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Note the mean loss of every ten steps: batches of short texts are harder, so single losses jump."""
+        self._recent.append(float(trainer.callback_metrics["loss"]))
+        if trainer.global_step % 10 == 0:
+            self.loss.append({"step": trainer.global_step, "loss": sum(self._recent) / len(self._recent)})
+            self._recent.clear()
+
+    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Note the validation metric."""
+        self.note_validation(trainer.global_step, float(trainer.callback_metrics[METRIC]))
+
+    def note_validation(self, step: int, value: float) -> None:
+        """Add one point of the validation curve."""
+        self.validation.append({"step": step, "r_at_1": value})
+
+
+def train(
+    module: pl.LightningModule,
+    batches: Any,
+    *,
+    stage: str,
+    untrained: float,
+    seed: int,
+    max_steps: int,
+    validate_every: int,
+    patience: int,
+    data: Mapping[str, Path],
+    directory: Path,
+) -> None:
+    """Train, keep the best checkpoint by validation R@1, and load it back into the module.
+
+    Args:
+        module: logs `loss`, and `validation_r_at_1` when validated.
+        batches: training DataLoader.
+        stage: name of the MLflow run.
+        untrained: validation R@1 before the first step, the curve's first point.
+        seed: of torch, numpy and random.
+        max_steps: optimizer steps at most.
+        validate_every: steps between validations.
+        patience: validations without a better value before training ends.
+        data: files the module learns from, recorded by digest.
+        directory: receives loss.json and validation.json, and the checkpoint while training.
+    """
+    pl.seed_everything(seed, workers=True, verbose=False)
+    curve = Curve()
+    curve.note_validation(0, untrained)
+    best = ModelCheckpoint(dirpath=directory, filename="best", monitor=METRIC, mode="max", save_weights_only=True)
+    stop = EarlyStopping(METRIC, mode="max", patience=patience)
+    logger = _logger(stage, data)
+    trainer = pl.Trainer(
+        accelerator="auto", devices=1, precision="bf16-mixed", max_steps=max_steps, max_epochs=-1,
+        val_check_interval=validate_every, check_val_every_n_epoch=None, num_sanity_val_steps=0,
+        callbacks=[curve, best, stop, TQDMProgressBar(refresh_rate=5)], logger=logger, log_every_n_steps=5,
+        gradient_clip_val=1.0, enable_model_summary=False, default_root_dir=directory,
+        use_distributed_sampler=False,
+    )  # fmt: skip
+    once: Any = [0]  # the module validates on lists of its own: the loader only says when
+    trainer.fit(module, batches, torch.utils.data.DataLoader(once))
+    module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+    Path(best.best_model_path).unlink()
+    write_rows(directory / "loss.json", curve.loss)
+    write_rows(directory / "validation.json", curve.validation)
+
+
+def _logger(stage: str, data: Mapping[str, Path]) -> MLFlowLogger:
+    import mlflow
+
+    connect()  # sets MLflow up the way the registry does: quiet, no telemetry
+    logger = MLFlowLogger(
+        experiment_name=EXPERIMENT,
+        tracking_uri=tracking_uri(),
+        artifact_location=artifact_location(),
+        run_name=stage,
+    )
+    inputs = []
+    for name, path in data.items():
+        source = mlflow.data.dataset_source_registry.resolve_dataset_source(str(path))
+        dataset = mlflow.data.meta_dataset.MetaDataset(source, name=name, digest=digest_file(path)[7:43])
+        inputs.append(mlflow.entities.DatasetInput(dataset=dataset._to_mlflow_entity(), tags=[]))
+    logger.experiment.log_inputs(logger.run_id, inputs)
+    return logger

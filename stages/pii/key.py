@@ -1,0 +1,66 @@
+"""The secret behind pseudonyms: where it comes from, and what may be recorded of it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from stages.errors import DataError
+
+VARIABLE = "REJOINDER_ANONYMIZE_KEY"
+FILE = Path(".rejoinder/anonymize.key")
+
+_BYTES = 32
+_ADVICE = f'next: make one with `python -c "import secrets; print(secrets.token_hex({_BYTES}))"`'
+
+
+def load_key(file: Path = FILE) -> bytes:
+    """Take the key from the environment, else from its file, which is made on first use.
+
+    Args:
+        file: where the key is kept, as 64 hexadecimal digits, readable by its owner only.
+
+    Returns:
+        The key, 32 bytes.
+
+    Raises:
+        DataError: if the key is not 64 hexadecimal digits.
+    """
+    if VARIABLE in os.environ:
+        return _parse(os.environ[VARIABLE], f"environment variable {VARIABLE}")
+    if not file.exists():
+        _make(file)
+    return _parse(file.read_text(encoding="ascii", errors="replace"), str(file))
+
+
+def _make(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    # O_EXCL: of two first runs at once, one fails instead of silently using another key.
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as handle:
+        handle.write(secrets.token_hex(_BYTES) + "\n")
+    print(f"anonymize: made a new key in {file}; keep it: without it, pseudonyms change", file=sys.stderr)  # noqa: T201
+
+
+def _parse(value: str, where: str) -> bytes:
+    try:
+        key = bytes.fromhex(value.strip())
+    except ValueError:
+        key = b""
+    if len(key) != _BYTES:
+        raise DataError(f"{where}: expected {2 * _BYTES} hexadecimal digits, got something else; {_ADVICE}")
+    return key
+
+
+def key_id(key: bytes) -> str:
+    """Name a key without giving it away: 16 hexadecimal digits of a domain-separated SHA-256."""
+    return hashlib.sha256(b"rejoinder/anonymize/key-id/1\0" + key).hexdigest()[:16]
+
+
+def pseudonym(key: bytes, source: str, sender: str) -> str:
+    """Name a sender: 16 hexadecimal digits of HMAC-SHA256, the same in every conversation of one source."""
+    return hmac.new(key, f"{source}\0{sender}".encode(), hashlib.sha256).hexdigest()[:16]

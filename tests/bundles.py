@@ -1,0 +1,188 @@
+"""Real releases, built in milliseconds: a one-table ONNX model, a tokenizer, a cache, an index.
+
+Also the tools of a forger: change a part, then `reseal` it so that its manifest is in order again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from registry.install import activate, install_bundle, locked, part_dir
+from rejoinder.bundle import Installed, open_model
+from rejoinder.cache import write_cache
+from rejoinder.index import IndexedReply, write_index
+from rejoinder.manifest import (
+    KINDS,
+    Digest,
+    Kind,
+    Manifest,
+    VectorizerId,
+    VectorizerSpec,
+    digest_bytes,
+    digest_file,
+    read_manifest,
+    write_manifest,
+)
+from rejoinder.probes import write_probes
+from rejoinder.release import Release
+from rejoinder.store import Store
+from rejoinder.text import NORMALIZATION_VERSION
+from rejoinder.vectorizer import TOKENIZER, load_vectorizer, model_file
+
+DIM = 32
+OPSET = 17
+FORMS = ("cpu", "fp16")
+TOLERANCE = {"CPUExecutionProvider": 1e-6, "CUDAExecutionProvider": 1e-5}
+
+_SUBJECTS = ("i", "you", "we", "they", "my cat", "the weather")
+_VERBS = ("feel", "like", "love", "miss", "know", "want")
+_OBJECTS = ("lonely", "pizza", "music", "home", "rain", "hello")
+_SENTENCES = tuple(f"{s} {v} {o}" for s in _SUBJECTS for v in _VERBS for o in _OBJECTS)
+PHRASES = ("hi", "hello", "i feel lonely", "how are you", *_SENTENCES[5::7])
+REPLIES = tuple(f"{sentence.capitalize()}!" for sentence in _SENTENCES[::3])
+_WORDS = sorted({word for text in (*_SENTENCES, *PHRASES) for word in text.split()} | set("!?.,'abcdefg"))
+
+
+def write_tokenizer(path: Path, words: Sequence[str] = _WORDS) -> None:
+    """Write a word-level tokenizer with BERT's special tokens."""
+    specials = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+    vocabulary = {token: number for number, token in enumerate((*specials, *words))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.add_special_tokens(list(specials))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(path))
+
+
+def weights(seed: int, dim: int = DIM) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """An embedding table, float32 [words, dim]."""
+    table = np.random.default_rng(seed).standard_normal((len(_WORDS) + 4, dim))
+    return table.astype(np.float32)
+
+
+def write_onnx(path: Path, table: np.ndarray[Any, np.dtype[np.float32]], normalise: bool = True) -> None:
+    """Write embedding -> mean over the mask -> unit length as an ONNX graph."""
+    from onnx import TensorProto, checker, helper, numpy_helper, save
+
+    node = helper.make_node
+    nodes = [
+        node("Gather", ["table", "input_ids"], ["tokens"]),
+        node("Cast", ["attention_mask"], ["mask"], to=TensorProto.FLOAT),
+        node("Unsqueeze", ["mask", "last"], ["weights"]),
+        node("Mul", ["tokens", "weights"], ["kept"]),
+        node("ReduceSum", ["kept", "turns"], ["sum"], keepdims=0),
+        node("ReduceSum", ["weights", "turns"], ["count"], keepdims=0),
+        node("Div", ["sum", "count"], ["mean" if normalise else "vectors"]),
+    ]
+    if normalise:
+        nodes += [
+            node("ReduceL2", ["mean"], ["norm"], axes=[1], keepdims=1),
+            node("Div", ["mean", "norm"], ["vectors"]),
+        ]
+    ids = [helper.make_tensor_value_info(n, TensorProto.INT64, ["n", "t"]) for n in ("input_ids", "attention_mask")]
+    vectors = helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["n", table.shape[1]])
+    constants = [
+        numpy_helper.from_array(table, "table"),
+        numpy_helper.from_array(np.array([2], np.int64), "last"),
+        numpy_helper.from_array(np.array([1], np.int64), "turns"),
+    ]
+    graph = helper.make_graph(nodes, "tiny", ids, [vectors], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    checker.check_model(model)
+    save(model, str(path))
+
+
+def reseal_model(directory: Path, **changes: Any) -> Manifest:
+    """Write a model's manifest anew, true to its files; `changes` replaces fields of its specification."""
+    spec = VectorizerSpec(
+        weights={form: digest_file(directory / model_file(form)) for form in FORMS},
+        tokenizer=digest_file(directory / TOKENIZER),
+        normalization=NORMALIZATION_VERSION,
+        pooling="mean",
+        output="l2",
+        dim=DIM,
+        dtype="float32",
+        max_length=16,
+        opset=OPSET,
+    )
+    spec = replace(spec, **changes)
+    return write_manifest(directory, "model", spec.id, {"vectorizer": asdict(spec), "tolerance": TOLERANCE})
+
+
+def reseal(directory: Path, vectorizer_id: VectorizerId | None = None, **facts: Any) -> Manifest:
+    """Write a bundle's manifest anew, true to its files, with another VectorizerId or other facts."""
+    old = read_manifest(directory)
+    return write_manifest(directory, old.kind, vectorizer_id or old.vectorizer_id, {**old.facts, **facts})
+
+
+def build_model(directory: Path, seed: int = 0, dim: int = DIM) -> None:
+    """Build a model bundle with its probes."""
+    directory.mkdir(parents=True)
+    for form in FORMS:
+        write_onnx(directory / model_file(form), weights(seed, dim))
+    write_tokenizer(directory / TOKENIZER)
+    vectorizer = load_vectorizer(directory, reseal_model(directory, dim=dim))
+    write_probes(directory, vectorizer)
+    reseal_model(directory, dim=dim)
+
+
+def build_bundles(
+    root: Path, seed: int = 0, dim: int = DIM, shard_rows: int = 30, replies: Sequence[str] = REPLIES
+) -> dict[Kind, Path]:
+    """Build one bundle of each kind under `root`, by the code that builds the real ones."""
+    bundles: dict[Kind, Path] = {kind: root / kind for kind in KINDS}
+    build_model(bundles["model"], seed, dim)
+    vectorizer, _ = open_model(bundles["model"])
+    bundles["cache"].mkdir()
+    write_cache(bundles["cache"], PHRASES, vectorizer.encode(PHRASES))
+    write_manifest(bundles["cache"], "cache", vectorizer.id, {"phrases": len(PHRASES)})
+    bundles["index"].mkdir()
+    vetted = [IndexedReply(text, 5 + number % 7, 9) for number, text in enumerate(replies)]
+    rows = write_index(bundles["index"], vetted, vectorizer.encode(replies), shard_rows)
+    facts = {"shard_rows": rows, "context_turns": 2, "candidates": 20}
+    write_manifest(bundles["index"], "index", vectorizer.id, facts)
+    return bundles
+
+
+def pin(bundles: Mapping[Kind, Path], serial: int = 1) -> Installed:
+    """A release of bundles as they are now."""
+    manifests = {kind: read_manifest(path) for kind, path in bundles.items()}
+    release = Release(
+        name="rejoinder",
+        serial=serial,
+        created="2026-01-01T00:00:00+00:00",
+        vectorizer_id=manifests["model"].vectorizer_id,
+        bundles={kind: manifest.digest for kind, manifest in manifests.items()},
+        runtime=("0.1", "0.2"),
+        gate=digest_bytes(b"verdict"),
+    )
+    return Installed(release, bundles)
+
+
+def put_in_store(store: Store, installed: Installed) -> None:
+    """Install a release the way a pull does; its bundle directories move into the store."""
+    with locked(store):
+        for kind, directory in installed.bundles.items():
+            digest = installed.release.bundles[kind]
+            if not store.bundle_dir(digest).exists():
+                install_bundle(store, directory.rename(part_dir(store, digest)), digest)
+        activate(store, installed.release)
+
+
+def write_verdict(
+    path: Path, bundles: Mapping[Kind, Path], champion: Digest | None = None, verdict: str = "BLESSED", **more: Any
+) -> Path:
+    """Write what the gate would say."""
+    digests = {kind: read_manifest(directory).digest for kind, directory in bundles.items()}
+    document = {"verdict": verdict, "reasons": [], "bundles": digests, "champion": {"digest": champion}, **more}
+    path.write_text(json.dumps(document))
+    return path

@@ -1,0 +1,75 @@
+"""What several test files share."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from rejoinder.bundle import Installed, OpenRelease, open_release
+from rejoinder.store import Store
+from tests.bundles import build_bundles, pin, put_in_store
+
+# On a shared machine the time of one example says nothing.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """A small release; read-only."""
+    return pin(build_bundles(tmp_path_factory.mktemp("pristine")))
+
+
+@pytest.fixture(scope="session")
+def foreign(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """A release of the same dimension and texts by another model; read-only."""
+    return pin(build_bundles(tmp_path_factory.mktemp("foreign"), seed=1))
+
+
+@pytest.fixture(scope="session")
+def opened(pristine: Installed) -> OpenRelease:
+    """The small release, open."""
+    return open_release(pristine)
+
+
+def copy_of(installed: Installed, root: Path) -> Installed:
+    """The same release in other directories."""
+    bundles = {kind: Path(shutil.copytree(path, root / kind)) for kind, path in installed.bundles.items()}
+    return Installed(installed.release, bundles)
+
+
+@pytest.fixture
+def mine(pristine: Installed, tmp_path: Path) -> Installed:
+    """A copy of the small release that a test may damage."""
+    return copy_of(pristine, tmp_path / "mine")
+
+
+@pytest.fixture
+def other(foreign: Installed, tmp_path: Path) -> Installed:
+    """A copy of the other model's release that a test may damage."""
+    return copy_of(foreign, tmp_path / "other")
+
+
+@pytest.fixture
+def store(mine: Installed, tmp_path: Path) -> Store:
+    """A store with the small release installed."""
+    store = Store(tmp_path / "store")
+    put_in_store(store, mine)
+    return store
+
+
+@pytest.fixture(scope="session")
+def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the one MLflow database of this test run lies: setting one up takes seconds."""
+    return tmp_path_factory.mktemp("mlflow")
+
+
+@pytest.fixture
+def registry_name(mlflow_folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Points MLflow at the test database; gives every test a release name of its own."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow_folder / 'mlflow.db'}")
+    return re.sub(r"\W+", "-", request.node.name)

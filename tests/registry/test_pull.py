@@ -1,0 +1,135 @@
+"""What arrives is what was released, or the old release stays in force."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from registry.errors import NotFoundError, TransferError
+from registry.install import clean, incoming, part_dir
+from registry.publish import publish
+from registry.pull import pull
+from rejoinder.bundle import Installed, open_release
+from rejoinder.errors import BundleError, IntegrityError
+from rejoinder.manifest import KINDS, Kind
+from rejoinder.release import Release
+from rejoinder.store import Store
+from tests.bundles import write_verdict
+from tests.registry.artifacts import stored_file
+from tests.rejoinder.test_bundle import FILES, flip
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A release in MLflow, and an empty store to pull it into."""
+
+    name: str
+    release: Release
+    store: Store
+
+
+@pytest.fixture
+def remote(registry_name: str, mine: Installed, tmp_path: Path) -> Remote:
+    release = publish(mine.bundles, write_verdict(tmp_path / "v.json", mine.bundles), registry_name).release
+    return Remote(registry_name, release, Store(tmp_path / "node"))
+
+
+@pytest.fixture
+def successor(remote: Remote, other: Installed, tmp_path: Path) -> Release:
+    """A second release, of other bundles."""
+    verdict = write_verdict(tmp_path / "w.json", other.bundles, champion=remote.release.digest)
+    return publish(other.bundles, verdict, remote.name).release
+
+
+def test_a_pulled_release_opens(remote: Remote) -> None:
+    assert pull(remote.store, remote.name) == remote.release
+    assert open_release(remote.store.current()).release == remote.release
+    assert not incoming(remote.store).exists()
+
+
+def test_the_highest_serial_comes_unless_another_is_named(remote: Remote, successor: Release) -> None:
+    assert pull(remote.store, remote.name) == successor
+    assert pull(remote.store, remote.name, serial=1) == remote.release
+    assert remote.store.current().release == remote.release
+    assert [release.serial for release in remote.store.releases()] == [2, 1]
+
+
+def test_a_second_pull_downloads_nothing(remote: Remote) -> None:
+    pull(remote.store, remote.name)
+    for kind in KINDS:
+        shutil.rmtree(stored_file(remote.name, kind, "manifest.json").parent)
+    assert pull(remote.store, remote.name) == remote.release
+
+
+def test_a_bundle_damaged_on_disk_is_fetched_again(remote: Remote) -> None:
+    pull(remote.store, remote.name)
+    flip(remote.store.current().bundles["index"] / "replies.jsonl", 0.5)
+    with pytest.raises(IntegrityError):
+        open_release(remote.store.current())
+    pull(remote.store, remote.name)
+    assert open_release(remote.store.current()).release == remote.release
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [(kind, "manifest.json") for kind in KINDS] + [(kind, files[0]) for kind, files in FILES.items()],
+)
+def test_a_flipped_bit_in_the_artifact_store_is_refused(
+    remote: Remote, successor: Release, kind: Kind, file: str
+) -> None:
+    pull(remote.store, remote.name, serial=1)
+    flip(stored_file(remote.name, kind, file), 0.5)
+    with pytest.raises(TransferError, match=file):
+        pull(remote.store, remote.name)
+    assert remote.store.current().release == remote.release
+    assert not part_dir(remote.store, successor.bundles[kind]).exists()
+    assert not remote.store.bundle_dir(successor.bundles[kind]).exists()
+
+
+def test_half_a_file_is_refused(remote: Remote) -> None:
+    path = stored_file(remote.name, "model", "model.cpu.onnx")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(TransferError, match=r"model\.cpu\.onnx"):
+        pull(remote.store, remote.name)
+
+
+def test_a_flipped_bit_in_the_release_document_is_refused(remote: Remote) -> None:
+    flip(stored_file(remote.name, None, "release.json"), 0.5)
+    with pytest.raises(BundleError, match=r"release\.json"):
+        pull(remote.store, remote.name)
+    assert not remote.store.current_file.exists()
+
+
+def test_a_lost_file_is_named(remote: Remote) -> None:
+    stored_file(remote.name, "index", "shard-001.faiss").unlink()
+    with pytest.raises(NotFoundError, match=r"shard-001\.faiss"):
+        pull(remote.store, remote.name)
+
+
+def test_what_a_killed_pull_left_is_completed(remote: Remote, mine: Installed) -> None:
+    part = part_dir(remote.store, remote.release.bundles["model"])
+    part.mkdir(parents=True)
+    shutil.copy(mine.bundles["model"] / "model.cpu.onnx", part)
+    (part / "tokenizer.json").write_text("half a f")
+    (part / "model.fp16.onnx").symlink_to(mine.bundles["cache"] / "keys.npy")
+    (part / "stray").mkdir()
+    # The right file is not fetched again, so it need not be there any more.
+    other = stored_file(remote.name, "model", "model.cpu.onnx")
+    other.write_bytes(b"")
+    pull(remote.store, remote.name)
+    assert open_release(remote.store.current()).release == remote.release
+
+
+def test_nothing_to_pull(registry_name: str, remote: Remote) -> None:
+    with pytest.raises(NotFoundError, match="#9"):
+        pull(remote.store, registry_name, serial=9)
+    with pytest.raises(NotFoundError, match="nobody"):
+        pull(remote.store, "nobody")
+
+
+def test_cleaning_twice_is_harmless(tmp_path: Path) -> None:
+    clean(Store(tmp_path))
+    clean(Store(tmp_path))

@@ -1,0 +1,112 @@
+"""The runtime's commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from rejoinder.cli import main
+from rejoinder.store import Store
+from tests.bundles import REPLIES, build_bundles, pin, put_in_store
+from tests.rejoinder.test_bundle import flip
+
+
+def run(store: Store, *arguments: str, stdin: str | None = None) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--store", str(store.root)], input=stdin)
+
+
+def test_ask_prints_the_reply_alone(store: Store) -> None:
+    result = run(store, "ask", "I feel lonely")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() in REPLIES
+    assert result.stderr == ""
+
+
+def test_ask_reads_a_dialogue(store: Store) -> None:
+    piped = run(store, "ask", "--json", stdin="hi\nyou miss home\nI feel lonely\n")
+    alone = run(store, "ask", "--json", "I feel lonely")
+    assert (piped.exit_code, alone.exit_code) == (0, 0)
+    assert json.loads(piped.stdout)["candidates"] != json.loads(alone.stdout)["candidates"]
+
+
+def test_ask_for_machines(store: Store) -> None:
+    answer = json.loads(run(store, "ask", "--json", "hi").stdout)
+    assert answer["source"] == "cold"
+    assert answer["release"] == str(store.current().release)
+    assert set(answer["milliseconds"]) == {"open", "encode", "search", "filter"}
+    assert answer["text"] in [c["text"] for c in answer["candidates"] if c["dropped"] is None]
+
+
+def test_the_trace_leaves_standard_output_alone(store: Store) -> None:
+    result = run(store, "ask", "--trace", "I feel lonely")
+    assert result.stdout.strip() in REPLIES
+    for part in ("cache hit (cold)", "echo", "open", "encode", "search", "filter"):
+        assert part in result.stderr
+
+
+def test_no_candidate_left(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    put_in_store(store, pin(build_bundles(tmp_path / "built", replies=["Hello!"])))
+    result = run(store, "ask", "hello")
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert "dropped" in result.stderr
+    assert json.loads(run(store, "ask", "--json", "hello").stdout)["text"] is None
+
+
+@pytest.mark.parametrize("arguments", [("ask",), ("ask", "  ")])
+def test_nothing_to_answer(store: Store, arguments: tuple[str, ...]) -> None:
+    result = run(store, *arguments, stdin="\n")
+    assert result.exit_code == 1
+    assert "nothing to answer" in result.stderr
+
+
+def test_verify_lists_every_part(store: Store) -> None:
+    result = run(store, "verify")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("OK") == 3
+    assert "CPUExecutionProvider" in result.stdout
+
+
+def test_a_damaged_release_is_refused_in_one_message(store: Store) -> None:
+    directory = store.current().bundles["index"]
+    flip(directory / "replies.jsonl", 0.5)
+    for command in (("verify",), ("ask", "hi")):
+        result = run(store, *command)
+        assert result.exit_code == 1
+        assert "index/replies.jsonl" in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_releases_marks_the_current_one(store: Store) -> None:
+    result = run(store, "releases")
+    assert result.stdout.startswith(f"* {store.current().release}")
+
+
+def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
+    for command in (("ask", "hi"), ("verify",), ("releases",)):
+        result = run(Store(tmp_path), *command)
+        assert result.exit_code == 1
+        assert "rejoinder pull" in result.stderr
+
+
+def test_the_module_runs(store: Store) -> None:
+    command = [sys.executable, "-m", "rejoinder", "ask", "I feel lonely", "--store", str(store.root)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() in REPLIES
+
+
+def test_a_terminal_without_words_is_a_usage_error(store: Store) -> None:
+    controller, terminal = os.openpty()
+    command = [sys.executable, "-m", "rejoinder", "ask", "--store", str(store.root)]
+    done = subprocess.run(command, stdin=terminal, capture_output=True, text=True, check=False)
+    os.close(terminal)
+    os.close(controller)
+    assert done.returncode == 2
+    assert "nothing to answer" in done.stderr
