@@ -15,9 +15,9 @@ from registry.install import activate, clean, install_bundle, locked, part_dir
 from registry.progress import transfer_bar
 from registry.releases import DEFAULT_NAME, bundle_model, fetch_release, find_release
 from registry.tracking import Version, connect, download, versions
-from rejoinder.bundle import verify_bundle, verify_consistency
+from rejoinder.bundle import Installed, open_release, verify_bundle
 from rejoinder.errors import IntegrityError
-from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, Manifest, file_problems, read_manifest
+from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, file_problems, read_manifest
 from rejoinder.release import Release, check_runtime
 from rejoinder.store import Store
 
@@ -40,24 +40,28 @@ def pull(store: Store, name: str = DEFAULT_NAME, serial: int | None = None) -> R
         NotFoundError: if MLflow holds no such release.
         TrackingError: if MLflow fails.
         TransferError: if other bytes arrive than were released; the current release stays.
-        BundleError: if the release is not for this runtime, or its parts do not belong together.
+        BundleError: if the release is not for this runtime, its parts do not belong together, or this machine
+            computes other vectors; the current release stays.
     """
     client = connect()
     release = fetch_release(client, find_release(client, name, serial))
     check_runtime(release)
     with locked(store):
-        manifests = {kind: _have(client, store, release, kind) for kind in KINDS}
-        verify_consistency(str(release), manifests, release.vectorizer_id)
+        for kind in KINDS:
+            _ensure(client, store, release, kind)
+        # A release that this machine cannot prove must not become the one that it serves.
+        open_release(Installed(release, {kind: store.bundle_dir(release.bundles[kind]) for kind in KINDS}))
         activate(store, release)
         clean(store)
     return release
 
 
-def _have(client: MlflowClient, store: Store, release: Release, kind: Kind) -> Manifest:
+def _ensure(client: MlflowClient, store: Store, release: Release, kind: Kind) -> None:
     digest = release.bundles[kind]
     if store.bundle_dir(digest).is_dir():
         try:
-            return verify_bundle(store.bundle_dir(digest), digest)
+            verify_bundle(store.bundle_dir(digest), digest)
+            return
         except IntegrityError:
             pass  # damaged on this machine's disk: fetch it again
     found = versions(client, bundle_model(release.name, kind), digest=digest)
@@ -66,7 +70,7 @@ def _have(client: MlflowClient, store: Store, release: Release, kind: Kind) -> M
     part = part_dir(store, digest)
     try:
         _fetch(client, found[0], part, digest)
-        return install_bundle(store, part, digest)
+        install_bundle(store, part, digest)
     except IntegrityError as error:
         shutil.rmtree(part, ignore_errors=True)
         lines = [f"  - {problem}" for problem in error.problems]

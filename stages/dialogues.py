@@ -56,7 +56,7 @@ class Params(StageParams):
     negatives: int = Field(ge=1)
     """Replies in a list beside the gold one."""
     seed: int
-    """Of the draws of items, pools and negatives."""
+    """Of the split, and of the draws of items, pools and negatives."""
 
 
 def merge_turns(messages: pl.DataFrame) -> pl.DataFrame:
@@ -145,7 +145,7 @@ def _long_key(text: str) -> str | None:
 
 def split_of(conversation_id: str, params: Params) -> Split:
     """Assign a conversation to a split by its hash: stable under added data, whatever the order."""
-    digest = hashlib.blake2b(conversation_id.encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(conversation_id.encode(), digest_size=8, key=str(params.seed).encode()).digest()
     place = int.from_bytes(digest, "big") / 2**64
     if place < params.test_share:
         return "test"

@@ -86,6 +86,8 @@ def _describe(path: Path, stage: str, section: yaml.Node, error: Any, model: typ
     where = f"{path}:{_line(section, location)}: {name}"
     if error["type"] == "extra_forbidden":
         return f"{where}: unknown key; expected one of {', '.join(model.model_fields)}"
+    if not location:  # a rule over several keys
+        return f"{where}: {error['msg'].removeprefix('Value error, ')}"
     if error["type"] == "missing":
         return f"{where}: missing; expected {error['msg'].lower()}"
     return f"{where}: {error['msg'].lower()}; got {error['input']!r}"

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from stages.output import whole_directory, write_json
-from stages.params import StageParams
+from stages.training_params import TrainingParams
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from stages.nn.encoder import SentenceEncoder
 
 
-class Params(StageParams):
+class Params(TrainingParams):
     """How the student is made and trained."""
 
     layers: list[int] = Field(min_length=1)
@@ -31,22 +31,6 @@ class Params(StageParams):
     """Length of a vector. FAISS's scalar quantiser is 10 times slower where this is no multiple of 16."""
     pairs: int = Field(ge=100)
     """Training pairs that the teacher encodes; the student sees them again and again."""
-    batch_size: int = Field(ge=2)
-    """Pairs of a batch."""
-    learning_rate: float = Field(gt=0, lt=1)
-    """Peak of AdamW's rate."""
-    warmup_steps: int = Field(ge=0)
-    """Steps of linear warm-up; the rate then falls linearly to 0 at `max_steps`."""
-    scale: float = Field(gt=0)
-    """Inverse temperature of the scores that the student learns to reproduce."""
-    max_steps: int = Field(ge=1)
-    """Optimizer steps."""
-    validate_every: int = Field(ge=1)
-    """Steps between validations."""
-    patience: int = Field(ge=1)
-    """Validations without a better R@1 before training ends."""
-    seed: int
-    """Of the draw of pairs, the batches and dropout."""
 
 
 def draw_pairs(pairs: pl.DataFrame, context_turns: int, limit: int, seed: int) -> tuple[list[str], list[str]]:
@@ -180,8 +164,7 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, out: Path) -> None
     loader = target_loader(student, texts, targets, params)
     with whole_directory(out) as directory:
         train(
-            module, loader, stage="student", untrained=before, seed=params.seed, max_steps=params.max_steps,
-            validate_every=params.validate_every, patience=params.patience,
+            module, loader, params, stage="student", untrained=before,
             data={"pairs": dialogues / "pairs.parquet", "teacher": vectorizer / "teacher" / "model.safetensors"},
             directory=directory,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from stages.output import whole_directory, write_json
-from stages.params import StageParams
+from stages.training_params import TrainingParams
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stages.nn.encoder import SentenceEncoder
 
 
-class Params(StageParams):
+class Params(TrainingParams):
     """How the teacher is trained."""
 
     base: str
@@ -29,24 +29,8 @@ class Params(StageParams):
     """Turns before the reply that are encoded as its context."""
     max_length: int = Field(ge=8, le=512)
     """Tokens read of a text; longer texts lose their beginning."""
-    batch_size: int = Field(ge=2)
-    """Pairs of a batch; every other reply of the batch is a negative."""
-    learning_rate: float = Field(gt=0, lt=1)
-    """Peak of AdamW's rate."""
-    warmup_steps: int = Field(ge=0)
-    """Steps of linear warm-up; the rate then falls linearly to 0 at `max_steps`."""
-    scale: float = Field(gt=0)
-    """Inverse temperature of the softmax over similarities."""
     frozen_layers: int = Field(ge=0)
     """Transformer layers, from the bottom, that stay as they are; above 0 the embeddings stay as well."""
-    max_steps: int = Field(ge=1)
-    """Optimizer steps."""
-    validate_every: int = Field(ge=1)
-    """Steps between validations."""
-    patience: int = Field(ge=1)
-    """Validations without a better R@1 before training ends."""
-    seed: int
-    """Of batches and dropout."""
 
 
 def training_texts(pairs: pl.DataFrame, context_turns: int) -> tuple[list[str], list[str]]:
@@ -127,8 +111,7 @@ def run(params: Params, *, dialogues: Path, out: Path) -> None:
     loader = pair_loader(encoder, contexts, replies, params)
     with whole_directory(out) as directory:
         train(
-            module, loader, stage="vectorizer", untrained=before, seed=params.seed, max_steps=params.max_steps,
-            validate_every=params.validate_every, patience=params.patience,
+            module, loader, params, stage="vectorizer", untrained=before,
             data={"pairs": dialogues / "pairs.parquet"}, directory=directory,
         )  # fmt: skip
         encoder.save(directory / "teacher")

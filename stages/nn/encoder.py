@@ -148,8 +148,10 @@ def base_folder(name: str) -> Path:
 
 def _body(folder: Path) -> nn.Module:
     from transformers import AutoModel
+    from transformers.utils import logging
 
-    # Eager attention and no pooler: what is exported is what was trained.
+    logging.set_verbosity_error()  # its report on the pooler, which we leave out on purpose
+    logging.disable_progress_bar()
     body: nn.Module = AutoModel.from_pretrained(
         folder, local_files_only=True, add_pooling_layer=False, dtype=torch.float32
     )

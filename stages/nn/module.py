@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -12,43 +12,30 @@ from torch import Tensor
 from stages.evaluation.candidates import Candidates
 from stages.evaluation.retrieval import ranks, retrieval_scores, summarize
 from stages.nn.encoder import SentenceEncoder, encode
+from stages.training_params import TrainingParams
 
 METRIC = "validation_r_at_1"
 Loss = Callable[[SentenceEncoder, Any], Tensor]
 
 
-class Settings(Protocol):
-    """What the module reads of a stage's params."""
-
-    @property
-    def learning_rate(self) -> float:
-        """Peak of the rate."""
-
-    @property
-    def warmup_steps(self) -> int:
-        """Steps up to the peak."""
-
-    @property
-    def max_steps(self) -> int:
-        """Steps down to 0."""
-
-
 class EncoderModule(pl.LightningModule):  # type: ignore[misc]
     """Trains an encoder with any loss over any batches."""
 
-    def __init__(self, encoder: SentenceEncoder, loss: Loss, settings: Settings, validation: Candidates) -> None:
+    def __init__(
+        self, encoder: SentenceEncoder, loss: Loss, params: TrainingParams, validation: Candidates
+    ) -> None:
         """Put an encoder under training.
 
         Args:
             encoder: trained in place.
             loss: of the encoder and one batch.
-            settings: learning rate and schedule.
+            params: learning rate and schedule.
             validation: fixed lists; R@1 of the random one decides which checkpoint is kept.
         """
         super().__init__()
         self.encoder = encoder
         self._loss = loss
-        self._settings = settings
+        self._params = params
         self._validation = validation
 
     def training_step(self, batch: Any, _index: int) -> Tensor:
@@ -73,8 +60,8 @@ class EncoderModule(pl.LightningModule):  # type: ignore[misc]
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with linear warm-up and linear decay to 0."""
         trained = [p for p in self.parameters() if p.requires_grad]
-        optimizer = torch.optim.AdamW(trained, lr=self._settings.learning_rate)
-        warmup, last = self._settings.warmup_steps, self._settings.max_steps
+        optimizer = torch.optim.AdamW(trained, lr=self._params.learning_rate)
+        warmup, last = self._params.warmup_steps, self._params.max_steps
 
         def rate(step: int) -> float:
             rising = (step + 1) / (warmup + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from registry.tracking import artifact_location, connect, tracking_uri
 from rejoinder.manifest import digest_file
 from stages.nn.module import METRIC
 from stages.output import write_rows
+from stages.training_params import TrainingParams
 
 EXPERIMENT = "rejoinder-training"
 
@@ -43,16 +46,27 @@ class Curve(Callback):  # type: ignore[misc]
         self.validation.append({"step": step, "r_at_1": value})
 
 
+class TrainingBar(TQDMProgressBar):  # type: ignore[misc]
+    """One bar over all steps, with time left; validations are too short for bars of their own."""
+
+    def init_validation_tqdm(self) -> Any:
+        """No bar."""
+        bar = super().init_validation_tqdm()
+        bar.disable = True
+        return bar
+
+    def get_metrics(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any]:
+        """What is learnt, without the run's number."""
+        return {name: value for name, value in super().get_metrics(trainer, module).items() if name != "v_num"}
+
+
 def train(
     module: pl.LightningModule,
     batches: Any,
+    params: TrainingParams,
     *,
     stage: str,
     untrained: float,
-    seed: int,
-    max_steps: int,
-    validate_every: int,
-    patience: int,
     data: Mapping[str, Path],
     directory: Path,
 ) -> None:
@@ -61,30 +75,29 @@ def train(
     Args:
         module: logs `loss`, and `validation_r_at_1` when validated.
         batches: training DataLoader.
+        params: seed, steps, validations and patience.
         stage: name of the MLflow run.
         untrained: validation R@1 before the first step, the curve's first point.
-        seed: of torch, numpy and random.
-        max_steps: optimizer steps at most.
-        validate_every: steps between validations.
-        patience: validations without a better value before training ends.
         data: files the module learns from, recorded by digest.
         directory: receives loss.json and validation.json, and the checkpoint while training.
     """
-    pl.seed_everything(seed, workers=True, verbose=False)
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    pl.seed_everything(params.seed, workers=True, verbose=False)
     curve = Curve()
     curve.note_validation(0, untrained)
     best = ModelCheckpoint(dirpath=directory, filename="best", monitor=METRIC, mode="max", save_weights_only=True)
-    stop = EarlyStopping(METRIC, mode="max", patience=patience)
+    stop = EarlyStopping(METRIC, mode="max", patience=params.patience)
     logger = _logger(stage, data)
     trainer = pl.Trainer(
-        accelerator="auto", devices=1, precision="bf16-mixed", max_steps=max_steps, max_epochs=-1,
-        val_check_interval=validate_every, check_val_every_n_epoch=None, num_sanity_val_steps=0,
-        callbacks=[curve, best, stop, TQDMProgressBar(refresh_rate=5)], logger=logger, log_every_n_steps=5,
+        accelerator="auto", devices=1, precision="bf16-mixed", max_steps=params.max_steps, max_epochs=-1,
+        val_check_interval=params.validate_every, check_val_every_n_epoch=None, num_sanity_val_steps=0,
+        callbacks=[curve, best, stop, TrainingBar(refresh_rate=5)], logger=logger, log_every_n_steps=5,
         gradient_clip_val=1.0, enable_model_summary=False, default_root_dir=directory,
         use_distributed_sampler=False,
     )  # fmt: skip
     once: Any = [0]  # the module validates on lists of its own: the loader only says when
-    trainer.fit(module, batches, torch.utils.data.DataLoader(once))
+    with warnings.catch_warnings(action="ignore"):  # advice on worker processes, which small batches do not need
+        trainer.fit(module, batches, torch.utils.data.DataLoader(once))
     module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
     Path(best.best_model_path).unlink()
     write_rows(directory / "loss.json", curve.loss)

@@ -135,11 +135,12 @@ def test_an_encoder_in_training_mode_is_not_exported(student: SentenceEncoder, t
 
 def test_the_fastest_faithful_form_is_chosen() -> None:
     forms = [
-        Measured("fp32", 60, 200, 1.0, 1.0),
-        Measured("int8", 15, 500, 0.99, 0.95),
-        Measured("w8", 20, 250, 1, 0.9999),
+        Measured("fp32", 60, 200, 1.0, 1.0, 1e-9),
+        Measured("int8", 15, 500, 0.99, 0.95, 1e-9),
+        Measured("w8", 20, 250, 1, 0.9999, 1e-9),
     ]
-    assert choose_form(forms, 0.999).form == "w8"
+    swaying = Measured("int8", 15, 900, 1.0, 1.0, 1e-3)
+    assert choose_form([*forms, swaying], 0.999).form == "w8"
     assert choose_form(forms, 0.99999).form == "fp32"
     with pytest.raises(DataError, match=r"min_cosine"):
         choose_form(forms[1:2], 0.999)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from stages import STAGES
+from stages import STAGES, vectorizer
 from stages.errors import ParamsError
 from stages.params import StageParams, load_params
 
@@ -69,3 +69,10 @@ def test_unusable_files_are_named(tmp_path: Path, text: str) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="no such file"):
         load_params(tmp_path / "params.yaml", "gate", Params)
+
+
+def test_a_rule_over_several_keys_is_explained(tmp_path: Path) -> None:
+    text = Path("params.yaml").read_text().replace("  validate_every: 50\n", "  validate_every: 5000\n", 1)
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(ParamsError, match=r"vectorizer: validate_every must not be above max_steps"):
+        load_params(tmp_path / "params.yaml", "vectorizer", vectorizer.Params)

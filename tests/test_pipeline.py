@@ -1,0 +1,259 @@
+"""The whole line on a slice of the packaged data, through the commands that a person types."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from rejoinder.bundle import open_release
+from rejoinder.errors import BundleError
+from rejoinder.release import read_release
+from rejoinder.store import Store
+from tests.reach import ROOT
+
+pytestmark = pytest.mark.pipeline
+
+#: Small enough for minutes, real in every part.
+SMALL: dict[str, dict[str, Any]] = {
+    "ingest": {"readers": ["native"]},
+    "anonymize": {"workers": 1, "shards": 2},
+    "validate": {"min_conversations": 10},
+    "dialogues": {"test_items": 60, "validation_items": 20, "test_pool": 300, "validation_pool": 200},
+    "vectorizer": {"max_steps": 4, "validate_every": 4, "batch_size": 16, "warmup_steps": 1, "frozen_layers": 5},
+    "student": {"layers": [0, 1], "dim": 32, "pairs": 200, "max_steps": 4, "validate_every": 4, "batch_size": 16},
+    "export": {"cpu_forms": ["fp32"], "sample": 100, "rounds": 1},
+    "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100},
+    "gate": {
+        "min_teacher_gain": -1.0, "min_r_at_1": 0.0, "min_over_bm25": -1.0, "min_speed_ratio": 0.01,
+        "max_open_cpu_s": 60.0, "max_index_memory_mb": 500.0,
+    },
+}  # fmt: skip
+
+
+def write_params(project: Path, **changes: dict[str, Any]) -> None:
+    """params.yaml of the product, made small, and changed."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for values in (SMALL, changes):
+        for stage, keys in values.items():
+            params[stage].update(keys)
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def write_logs(project: Path, conversations: int = 120) -> None:
+    """A slice of the packaged chat data as a native log."""
+    import chitchat_dataset
+
+    with (project / "data" / "logs" / "slice.jsonl").open("w", encoding="utf-8") as file:
+        for name, talk in list(chitchat_dataset.Dataset().items())[:conversations]:
+            said = [message for turn in talk["messages"] for message in turn if message["text"].strip()]
+            for number, message in enumerate(said):
+                row = {
+                    "conversation_id": name, "message_id": str(number), "sender": message["sender"],
+                    "sent_at": message["timestamp"], "text": message["text"],
+                }  # fmt: skip
+                file.write(json.dumps(row) + "\n")
+
+
+def environment(project: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    ours = {"PATH": path, "REJOINDER_STORE": str(project / "store"), "PYTHONUNBUFFERED": "1"}
+    dropped = ("MLFLOW_TRACKING_URI", "PREFECT_HOME")
+    return {**{k: v for k, v in os.environ.items() if k not in dropped}, **ours}
+
+
+def run(project: Path, *words: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        words, cwd=project, env=environment(project), capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout of its own with a released small build."""
+    project = tmp_path_factory.mktemp("project")
+    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
+    for name in listed:
+        if (ROOT / name).is_file() and name != "dvc.lock":
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, project / name)
+    run(project, "git", "init", "-q")
+    write_params(project)
+    write_logs(project)
+    done = run(project, sys.executable, "-m", "flows.repro")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    (project / "repro.txt").write_text(done.stdout)
+    return project
+
+
+@pytest.fixture
+def small_again(project: Path) -> Iterator[None]:
+    """Put params.yaml back."""
+    yield
+    write_params(project)
+
+
+def test_one_command_ends_with_a_release_and_three_answers(project: Path) -> None:
+    printed = (project / "repro.txt").read_text()
+    assert "rejoinder #1" in printed
+    assert printed.count("->") == 3
+    assert json.loads((project / "build" / "gate" / "verdict.json").read_text())["verdict"] == "BLESSED"
+    assert Store(project / "store").current().release.serial == 1
+
+
+def test_the_second_run_does_nothing_and_says_so(project: Path) -> None:
+    before = {p: p.stat().st_mtime_ns for p in (project / "build").rglob("*") if p.is_file()}
+    done = run(project, sys.executable, "-m", "flows.repro")
+    assert done.returncode == 0
+    assert done.stdout.startswith("Nothing to do")
+    assert before == {p: p.stat().st_mtime_ns for p in (project / "build").rglob("*") if p.is_file()}
+
+
+def test_metrics_and_plots_are_drawn(project: Path) -> None:
+    metrics = run(project, "dvc", "metrics", "show")
+    assert "r_at_1.exported" in metrics.stdout.replace("\n", "")
+    plots = run(project, "dvc", "plots", "show", "--out", "plots")
+    assert plots.returncode == 0, plots.stderr
+    assert (project / "plots" / "index.html").read_text().count("vega") > 4
+
+
+def test_the_prefect_flow_runs_the_same_dag_and_finds_the_same_release(project: Path) -> None:
+    done = run(project, sys.executable, "-m", "flows.retrain")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "rejoinder #1" in done.stderr + done.stdout
+    assert Store(project / "store").current().release.serial == 1
+
+
+def test_no_byte_of_the_pulled_release_can_change(project: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(project / "store", tmp_path / "store"))
+    store = Store(root)
+    files = [path for folder in store.current().bundles.values() for path in folder.iterdir()]
+    assert len(files) >= 11
+    for path in files:
+        data = bytearray(path.read_bytes())
+        place = len(data) // 2
+        data[place] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(BundleError, match=path.name.replace(".", r"\.")):
+            open_release(store.current())
+        data[place] ^= 1
+        path.write_bytes(data)
+    assert open_release(store.current()).release.serial == 1
+
+
+def test_a_killed_stage_leaves_nothing_half_written_and_the_next_run_heals(
+    project: Path, small_again: None
+) -> None:
+    write_params(project, vectorizer={"max_steps": 5})
+    child = subprocess.Popen(["dvc", "repro"], cwd=project, env=environment(project), start_new_session=True)
+    partial = project / "build" / ".vectorizer.partial"
+    deadline = time.monotonic() + 300
+    while not partial.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+    assert partial.exists()
+    assert not (project / "build" / "vectorizer").exists()
+    write_params(project)
+    healed = run(project, sys.executable, "-m", "flows.repro")
+    assert healed.returncode == 0, healed.stderr[-3000:]
+    assert (project / "build" / "vectorizer" / "teacher").is_dir()
+    assert not partial.exists()
+
+
+def test_the_gate_stops_a_worse_candidate_and_nothing_is_registered(project: Path, small_again: None) -> None:
+    write_params(project, gate={"min_r_at_1": 0.99})
+    done = run(project, sys.executable, "-m", "flows.repro")
+    assert done.returncode != 0
+    assert "NOT_BLESSED" in done.stderr
+    assert "expected >= 0.99" in done.stderr
+    refused = run(project, "rejoinder", "register")
+    assert refused.returncode != 0
+    assert "NOT_BLESSED" in refused.stderr
+    assert Store(project / "store").current().release.serial == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("min_messages: 1000", "validate.min_messages_"),
+        ("readers:", "ingest.readers.0"),
+    ],
+)
+def test_wrong_params_are_named_by_line(project: Path, small_again: None, text: str, expected: str) -> None:
+    path = project / "params.yaml"
+    changed = {"min_messages: 1000": "min_messages_: 1000", "readers:": "readers:\n  - telegraph"}[text]
+    path.write_text(path.read_text().replace(text, changed))
+    done = run(project, "dvc", "repro", expected.split(".", maxsplit=1)[0])
+    assert done.returncode != 0
+    assert f": {expected}" in done.stderr
+    assert "params.yaml:" in done.stderr
+
+
+def test_a_broken_log_line_is_quarantined_and_named(project: Path, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    good = (project / "data" / "logs" / "slice.jsonl").read_text().splitlines()[:200]
+    (logs / "a.jsonl").write_text("\n".join([*good, '{"conversation_id": "secret-words"']) + "\n")
+    done = run(
+        project, sys.executable, "-m", "stages", "ingest", "--logs", str(logs), "--out", str(tmp_path / "out")
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "out" / "card.json").read_text())["rejected"] == 1
+    assert "secret-words" not in done.stderr + done.stdout
+
+
+def test_an_environment_with_the_base_wheel_alone_pulls_and_answers(project: Path, tmp_path: Path) -> None:
+    uv = Path(sys.executable).with_name("uv")
+    built = run(ROOT, str(uv), "build", "--wheel", "--no-build-isolation", "--out-dir", str(tmp_path), "--quiet")
+    assert built.returncode == 0, built.stderr
+    wheel = next(tmp_path.glob("rejoinder-*.whl"))
+    home = tmp_path / "venv"
+    run(tmp_path, str(uv), "venv", "--quiet", "--python", sys.executable, str(home))
+    python = str(home / "bin" / "python")
+    install = (
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        python,
+        "--constraint",
+        "requirements.lock",
+        f"{wheel}[cpu]",
+    )
+    installed = run(ROOT, str(uv), *install)
+    assert installed.returncode == 0, installed.stderr
+    absent = ["torch", "transformers", "pandas", "polars", "dvc", "prefect", "pydantic_settings", "stages", "flows"]
+    code = f"import importlib.util as u; print([n for n in {absent} if u.find_spec(n)])"
+    node = tmp_path / "node"
+    node.mkdir()
+    assert run(node, python, "-c", code).stdout.strip() == "[]"
+    command = str(home / "bin" / "rejoinder")
+    settings = {
+        "PATH": f"{home / 'bin'}:/usr/bin:/bin",
+        "HOME": str(node),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{project / 'mlflow.db'}",
+    }
+
+    def rejoinder(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [command, *words], cwd=node, env=settings, capture_output=True, text=True, check=False
+        )
+
+    pulled = rejoinder("pull")
+    assert pulled.returncode == 0, pulled.stderr
+    answered = rejoinder("ask", "--json", "How are you doing today?")
+    assert answered.returncode == 0, answered.stderr
+    assert json.loads(answered.stdout)["text"]
+    release = Store(node / ".rejoinder" / "store").current().release
+    assert read_release(Store(project / "store").release_file(release.digest), release.digest) == release
