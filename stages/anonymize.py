@@ -27,10 +27,8 @@ class Params(StageParams):
 
     workers: int = Field(ge=1, le=256)
     """Processes; each holds the recogniser (about 400 MB)."""
-
     shards: int = Field(ge=1, le=100_000)
     """Parts of the data handed to the workers one by one: more than workers, so that none idles at the end."""
-
     batch_size: int = Field(ge=1, le=10_000)
     """Messages that the recogniser takes at a time; larger is faster, up to some hundreds, but needs memory."""
 

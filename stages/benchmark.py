@@ -275,7 +275,7 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
         "speed.ratio": metrics["speed"]["ratio_to_sentence_transformers_untuned"],
         "cosine.min": metrics["speed"]["min_cosine"],
         "size_mb": sum(metrics["sizes_mb"].values()),
-        "open.cpu_s": metrics["opening"]["open_cpu_s"],
+        "ask.cpu_s": metrics["opening"]["process_cpu_s"],
         "cache.coverage": metrics["cache"]["later_traffic_covered"],
     }
 

@@ -23,23 +23,20 @@ SUITE = "messages"
 
 
 class Params(StageParams):
-    """Limits of the rules.
-
-    Attributes:
-        min_messages: rows; fewer means that a source was lost.
-        min_conversations: distinct conversations; the split by conversation needs many.
-        min_senders: distinct senders; with one, nobody answers anybody.
-        max_chars: characters a message; more is a pasted document, not a turn.
-        max_digits: digits in a row let through; account numbers are longer, years and prices are not.
-        max_quarantined_share: share of rows that may be rejected; beyond it the source changed, not a few rows.
-    """
+    """Limits of the rules."""
 
     min_messages: int = Field(ge=1)
+    """Rows; fewer means that a source was lost."""
     min_conversations: int = Field(ge=1)
+    """Distinct conversations; the split by conversation needs many."""
     min_senders: int = Field(ge=2)
+    """Distinct senders; with one, nobody answers anybody."""
     max_chars: int = Field(ge=1)
+    """Characters of a message; more is a pasted document, not a turn."""
     max_digits: int = Field(ge=4, le=12)
+    """Digits in a row let through; account numbers are longer, years and prices are not."""
     max_quarantined_share: float = Field(ge=0.0, le=1.0)
+    """Share of rows that may be rejected; beyond it the source changed, not a few rows."""
 
 
 def quarantine(messages: pl.DataFrame, findings: Sequence[Finding]) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -36,7 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100},
     "gate": {
         "min_teacher_gain": -1.0, "min_r_at_1": 0.0, "min_over_bm25": -1.0, "min_speed_ratio": 0.01,
-        "max_open_cpu_s": 60.0, "max_index_memory_mb": 500.0,
+        "max_ask_cpu_s": 60.0, "max_index_memory_mb": 500.0,
     },
 }  # fmt: skip
 

@@ -59,9 +59,9 @@ def main(model: str, cache: str, index: str) -> None:
     spent = {"open_cpu_s": time.process_time() - cpu, "open_wall_s": time.perf_counter() - wall}
     cpu = time.process_time()
     Responder(opened).answer(Dialogue.from_lines(["how was your day?"]))
-    answer = time.process_time() - cpu
+    spent |= {"first_answer_cpu_s": time.process_time() - cpu, "process_cpu_s": time.process_time()}
     report = {"imports_mb": before, "cache_and_index_mb": mapped - before, "peak_mb": peak_mb(), **spent}
-    print(json.dumps({**report, "first_answer_cpu_s": answer}))  # noqa: T201 - the report is the program's output
+    print(json.dumps(report))  # noqa: T201 - the report is the program's output
 
 
 if __name__ == "__main__":
