@@ -15,7 +15,7 @@ from rejoinder.cache import PhraseCache
 from rejoinder.errors import Problem
 from rejoinder.index import ReplyIndex
 from rejoinder.manifest import Digest
-from rejoinder.vectorizer import Vectorizer, Vectors
+from rejoinder.vectorizer import Vectorizer, Vectors, cosines
 
 PROBES = "probes.json"
 PROBE_VECTORS = "probes.npy"
@@ -120,5 +120,5 @@ def _vector_problems(where: str, got: Vectors, expected: Vectors, tolerance: flo
 
 
 def worst_distance(a: Vectors, b: Vectors) -> float:
-    """Largest 1 - cos between two sets of unit rows, each float32 [n, dim]."""
-    return float((1 - np.sum(a.astype(np.float64) * b, axis=1)).max())
+    """Largest 1 - cos between matching rows, each float32 [n, dim]."""
+    return float((1 - cosines(a, b)).max())

@@ -160,6 +160,22 @@ def load_vectorizer(directory: Path, manifest: Manifest, provider: str | None = 
     return Vectorizer(directory, spec, provider)
 
 
+def cosines(a: Vectors, b: Vectors) -> npt.NDArray[np.float64]:
+    """Cosine of matching rows, computed in float64.
+
+    Args:
+        a: float32 [n, dim].
+        b: float32 [n, dim].
+
+    Returns:
+        float64 [n]; NaN where a row is all zeros.
+    """
+    left, right = a.astype(np.float64), b.astype(np.float64)
+    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sum(left * right, axis=1) / lengths)
+
+
 def _session(path: Path, provider: str) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("REJOINDER_THREADS", "0"))

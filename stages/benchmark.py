@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import Field
 
 from stages.output import whole_directory, write_json, write_rows
@@ -88,6 +87,7 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
     Returns:
         Rates per CPU-second, ratios, and the cosine of the exported vectors with the peer's.
     """
+    from rejoinder.vectorizer import cosines
     from stages.evaluation.speed import one_by_one, per_cpu_second, sentence_transformer
     from stages.nn.encoder import base_folder
 
@@ -99,14 +99,14 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
         batched = per_cpu_second(encoders, texts, params.speed_rounds)
         few = texts[: max(8, len(texts) // 8)]
         single = per_cpu_second({n: one_by_one(e) for n, e in encoders.items()}, few, params.speed_rounds)
-        cosines = np.sum(exported.encode(texts).astype(np.float64) * peer(texts), axis=1)
+        agreement = cosines(exported.encode(texts), peer(texts))
     return {
         "per_cpu_second": batched,
         "per_cpu_second_one_by_one": single,
         "ratio_to_sentence_transformers_untuned": batched["exported"] / batched["sentence_transformers_untuned"],
         "ratio_to_sentence_transformers_student": batched["exported"] / batched["sentence_transformers_student"],
-        "mean_cosine": float(cosines.mean()),
-        "min_cosine": float(cosines.min()),
+        "mean_cosine": float(agreement.mean()),
+        "min_cosine": float(agreement.min()),
     }
 
 

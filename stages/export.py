@@ -97,17 +97,17 @@ def measure(
         One measurement a form.
     """
     from rejoinder.probes import worst_distance
-    from rejoinder.vectorizer import Vectorizer, model_file
+    from rejoinder.vectorizer import Vectorizer, cosines, model_file
 
     opened = {form: Vectorizer(path, spec, "CPUExecutionProvider") for form, path in forms.items()}
     seconds: dict[str, list[float]] = {form: [] for form in forms}
-    cosines = {}
+    agreement = {}
     for _ in range(rounds):
         for form, vectorizer in opened.items():
             start = time.process_time()
             vectors = vectorizer.encode(texts)
             seconds[form].append(time.process_time() - start)
-            cosines[form] = np.sum(vectors.astype(np.float64) * truth, axis=1)
+            agreement[form] = cosines(vectors, truth)
     few = texts[:_ALONE]
     distances = {
         form: worst_distance(np.concatenate([v.encode([text]) for text in few]), v.encode(few))
@@ -118,8 +118,8 @@ def measure(
             form,
             megabytes=(path / model_file("cpu")).stat().st_size / 1e6,
             per_cpu_second=len(texts) / float(np.median(seconds[form])),
-            mean_cosine=float(cosines[form].mean()),
-            min_cosine=float(cosines[form].min()),
+            mean_cosine=float(agreement[form].mean()),
+            min_cosine=float(agreement[form].min()),
             batch_distance=distances[form],
         )
         for form, path in forms.items()

@@ -7,15 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import torch
 
 from stages.nn.encoder import SentenceEncoder
 
 OPSET = 18
-#: What `torch.nn.functional.normalize` is exported as. In fp16 it leaves lengths off by 2e-4.
-SCALING = ("ReduceL2", "Clip", "Expand", "Div")
 INPUTS = ("input_ids", "attention_mask")
 
 
@@ -67,13 +64,10 @@ def save_clean(model: Any, path: Path) -> None:
 
 
 def to_fp16(source: Path, target: Path) -> None:
-    """Convert weights and arithmetic to fp16; inputs, outputs and the final scaling to unit length stay fp32."""
-    from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
+    """Convert weights and arithmetic to fp16; inputs and outputs keep their types."""
+    from onnxruntime.transformers.float16 import convert_float_to_float16
 
-    blocked = [*DEFAULT_OP_BLOCK_LIST, *SCALING]
-    model = convert_float_to_float16(
-        onnx.load(source), keep_io_types=True, disable_shape_infer=True, op_block_list=blocked
-    )
+    model = convert_float_to_float16(onnx.load(source), keep_io_types=True, disable_shape_infer=True)
     save_clean(model, target)
 
 
@@ -100,8 +94,3 @@ CONVERTERS: Mapping[str, Callable[[Path, Path], None]] = {
     "int8": to_int8,
     "weights8": to_weights8,
 }
-
-
-def smallest_cosine(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> float:
-    """Smallest cosine between matching unit rows, each [n, dim]."""
-    return float(np.sum(a.astype(np.float64) * b, axis=1).min())

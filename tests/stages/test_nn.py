@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from rejoinder.manifest import file_problems, read_manifest
-from rejoinder.vectorizer import Vectorizer, load_vectorizer
+from rejoinder.probes import NORM_TOLERANCE
+from rejoinder.vectorizer import Vectorizer, cosines, load_vectorizer
 from stages.errors import DataError, ParamsError
 from stages.export import Measured, build_bundle, choose_form, describe, make_forms
 from stages.nn.batches import BucketedBatches
@@ -109,7 +110,8 @@ def test_every_form_reproduces_torch_as_well_as_it_promises(student: SentenceEnc
     floors = {"fp32": 0.999999, "fp16": 0.99999, "weights8": 0.99, "int8": 0.9}
     for form, floor in floors.items():
         vectors = Vectorizer(folders[form], spec, "CPUExecutionProvider").encode(TEXTS)
-        assert (vectors * truth).sum(1).min() > floor, form
+        assert cosines(vectors, truth).min() > floor, form
+        assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < NORM_TOLERANCE
 
 
 def test_the_model_bundle_is_whole_and_says_nothing_of_where_it_was_made(
