@@ -78,7 +78,7 @@ def _modules(folder: Path, scratch: Path) -> "SentenceTransformer":  # type: ign
     shutil.copytree(folder, scratch)
     body = models.Transformer(str(scratch), max_seq_length=config["max_length"])
     body.tokenizer.truncation_side = "left"
-    parts = [body, models.Pooling(body.get_word_embedding_dimension(), "mean")]
+    parts = [body, models.Pooling(body.get_embedding_dimension(), "mean")]
     if (folder / PROJECTION).exists():
         weight = load_file(folder / PROJECTION)["weight"]
         parts.append(
