@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from registry.publish import publish
 from registry.pull import pull
+from registry.releases import champion
 from rejoinder.bundle import open_release
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import RejoinderError
@@ -22,6 +24,7 @@ BUNDLES: dict[Kind, Path] = {
     "index": Path("build/index/index"),
 }
 VERDICT = Path("build/gate/verdict.json")
+MEASURED = Path("build/benchmark/metrics.json")
 SAMPLES = ("I feel lonely", "What do you do for fun?", "I just got a new puppy!")
 
 
@@ -31,6 +34,18 @@ class Answered:
 
     turn: str
     reply: str
+
+
+def is_stale() -> bool:
+    """Whether the candidate was measured against another champion than there is now.
+
+    DVC cannot see MLflow, so it may restore measurements that were made against an older champion.
+    """
+    now = champion()
+    if now is None or now.bundles != _built():
+        measured = json.loads(MEASURED.read_text())["champion"]
+        return bool((measured and measured["digest"]) != (now and now.digest))
+    return False
 
 
 def register() -> Release:
@@ -58,13 +73,16 @@ def verify_and_answer(turns: Sequence[str] = SAMPLES) -> list[Answered]:
 
 
 def released_already() -> Release | None:
-    """The current local release, if it holds exactly what the DAG has built."""
+    """The current local release, if it is MLflow's newest and holds exactly what the DAG has built."""
     try:
         release = Store.default().current().release
     except RejoinderError:
         return None
-    built = {kind: _digest(path) for kind, path in BUNDLES.items()}
-    return release if built == release.bundles else None
+    return release if release.bundles == _built() and release == champion() else None
+
+
+def _built() -> dict[Kind, Digest | None]:
+    return {kind: _digest(path) for kind, path in BUNDLES.items()}
 
 
 def _digest(bundle: Path) -> Digest | None:

@@ -5,6 +5,7 @@ One task a stage, through the dvc command. Runs without any server: Prefect star
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from prefect import flow, get_run_logger, task
@@ -13,7 +14,8 @@ from prefect.cache_policies import NO_CACHE
 from flows import release as steps
 from flows.dag import is_current, reproduce
 from flows.errors import FlowError
-from registry.errors import TrackingError, TransferError
+from registry.errors import RegistryError, TrackingError, TransferError
+from rejoinder.errors import RejoinderError
 from rejoinder.release import Release
 from stages import STAGES
 
@@ -28,6 +30,14 @@ def is_transient(_task: Any, _run: Any, state: Any) -> bool:
 def run_stage(stage: str) -> None:
     """Bring one stage up to date."""
     reproduce("--single-item", stage)
+
+
+@task(cache_policy=NO_CACHE)
+def refresh_verdict() -> None:
+    """Measure and judge again if there is another champion than the one that the candidate was measured against."""
+    if steps.is_stale():
+        reproduce("--force", "--single-item", "benchmark")
+        reproduce("--single-item", "gate")
 
 
 @task(cache_policy=NO_CACHE)
@@ -63,6 +73,7 @@ def retrain() -> Release:
     """
     for stage in STAGES:
         run_stage(stage)
+    refresh_verdict()
     check_current()
     release = register()
     answers = verification_pull(release)
@@ -70,5 +81,17 @@ def retrain() -> Release:
     return release
 
 
+def main() -> None:
+    """Entry point.
+
+    Raises:
+        SystemExit: with one message, if a step fails; Prefect's log above names the task.
+    """
+    try:
+        retrain()
+    except (FlowError, RegistryError, RejoinderError) as error:
+        sys.exit(f"retrain: {error}")
+
+
 if __name__ == "__main__":
-    retrain()
+    main()

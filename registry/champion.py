@@ -8,11 +8,11 @@ from pathlib import Path
 from registry.pull import pull
 from registry.releases import DEFAULT_NAME
 from registry.releases import champion as find_champion
-from rejoinder.bundle import open_release
+from rejoinder.bundle import OpenRelease, open_release
+from rejoinder.errors import ConsistencyError, FormatError, ProbeError
 from rejoinder.manifest import Kind
 from rejoinder.release import Release
 from rejoinder.store import Store
-from rejoinder.vectorizer import Vectorizer
 
 #: A store of its own, so that a benchmark never changes what `rejoinder ask` answers with.
 STORE = Path(".rejoinder/champion")
@@ -24,14 +24,14 @@ class Champion:
 
     Attributes:
         release: which one.
-        vectorizer: its vectorizer, proved and loaded.
-        context_turns: turns that it encodes as context.
-        sizes_mb: size of each bundle, in MB.
+        opened: proved and loaded, or None if this machine or this version cannot open it.
+        unusable: why not; empty if it is open.
+        sizes_mb: size of each bundle, in MB; empty if it is not open.
     """
 
     release: Release
-    vectorizer: Vectorizer
-    context_turns: int
+    opened: OpenRelease | None
+    unusable: str
     sizes_mb: dict[Kind, float]
 
 
@@ -45,18 +45,22 @@ def open_champion(name: str = DEFAULT_NAME) -> Champion | None:
         The champion, or None if nothing was ever released.
 
     Raises:
-        RegistryError: if MLflow fails or has lost it.
-        BundleError: if it does not verify on this machine.
+        RegistryError: if MLflow fails, has lost it, or delivers other bytes.
+        IntegrityError: if its document or bytes are not what was released.
     """
     release = find_champion(name)
     if release is None:
         return None
     store = Store(STORE)
-    pull(store, name, release.serial)
-    installed = store.installed(release.digest)
-    opened = open_release(installed)
+    try:
+        pull(store, name, release.serial)
+        installed = store.installed(release.digest)
+        opened = open_release(installed)
+    except (ConsistencyError, ProbeError, FormatError) as error:
+        # A newer normalisation, runtime or machine must not block every later release.
+        return Champion(release, None, str(error), {})
     sizes: dict[Kind, float] = {
         kind: sum(path.stat().st_size for path in directory.iterdir()) / 1e6
         for kind, directory in installed.bundles.items()
     }
-    return Champion(release, opened.vectorizer, int(opened.index.facts["context_turns"]), sizes)
+    return Champion(release, opened, "", sizes)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 ARTIFACTS = "files"  # folder of a run that holds what the version stands for
+_PASSWORD = re.compile(r"//[^/@\s]*@")
 _SQLITE = "sqlite:///"
 _PAGE = 200
 _SETTINGS = {
@@ -111,11 +112,11 @@ def speaking_to_mlflow(action: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).strip().split("\n")[0][:300]
+        reason = _PASSWORD.sub("//", str(error).strip().split("\n")[0])[:300]
         raise TrackingError(
             f"MLflow at {shown_uri()} could not {action}: {type(error).__name__}: {reason}. "
             "Next: check MLFLOW_TRACKING_URI and that the server is up"
-        ) from error
+        ) from None  # the cause's own text holds the address with its password
 
 
 def versions(client: MlflowClient, name: str, **tags: str) -> list[Version]:

@@ -126,5 +126,6 @@ def check_champion(verdict: Verdict, champion: Release | None) -> None:
     if verdict.champion != now:
         raise VerdictError(
             f"stale verdict: compared with champion {verdict.champion or 'none'}, but it is now "
-            f"{now or 'none'}. Next: judge again against the new champion (dvc repro gate)"
+            f"{now or 'none'}. Next: measure and judge again: "
+            "dvc repro --force --single-item benchmark && dvc repro gate"
         )

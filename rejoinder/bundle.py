@@ -79,8 +79,8 @@ def open_release(installed: Installed, provider: str | None = None) -> OpenRelea
     index = ReplyIndex(installed.bundles["index"], manifests["index"])
     tolerance = float(manifests["model"].facts["tolerance"][vectorizer.provider])
     problems = model_problems(installed.bundles["model"], vectorizer, tolerance)
-    problems += cache_problems(cache, vectorizer, release.bundles["cache"])
-    problems += index_problems(index, vectorizer, release.bundles["index"])
+    problems += cache_problems(cache, vectorizer, release.bundles["cache"], tolerance)
+    problems += index_problems(index, vectorizer, release.bundles["index"], tolerance)
     if problems:
         raise ProbeError(str(release), problems)
     return OpenRelease(release, vectorizer, CachedVectorizer(vectorizer, cache), cache, index)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rejoinder import __version__
-from rejoinder.errors import RejoinderError
+from rejoinder.errors import InputError, RejoinderError
 
 if TYPE_CHECKING:
     from rejoinder.responder import Reply
@@ -48,6 +48,13 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except self.refusals as error:
             raise click.ClickException(str(error)) from None
+        except ModuleNotFoundError as error:
+            if error.name not in ("onnxruntime", "faiss"):
+                raise
+            raise click.ClickException(
+                f"{error.name} is not installed: expected one of the extras. "
+                "Next: pip install 'rejoinder[cpu]', or 'rejoinder[gpu]'"
+            ) from None
 
 
 store_option = click.option(
@@ -82,7 +89,7 @@ def ask(
 
     if text is None and sys.stdin.isatty():
         raise click.UsageError("nothing to answer: give TEXT, or pipe a dialogue in, one turn a line")
-    dialogue = Dialogue.from_lines(sys.stdin if text is None else [text])
+    dialogue = Dialogue.from_lines(_piped_lines() if text is None else [text])
 
     from rejoinder.bundle import open_release
     from rejoinder.responder import Responder
@@ -101,6 +108,13 @@ def ask(
         if not as_json:
             click.echo(f"no reply: all {len(reply.trace.candidates)} candidates were dropped", err=True)
         context.exit(1)
+
+
+def _piped_lines() -> list[str]:
+    try:
+        return sys.stdin.buffer.read().decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input: expected UTF-8, got another encoding at byte {error.start}") from None
 
 
 def _milliseconds(reply: Reply, open_ms: float) -> dict[str, float]:

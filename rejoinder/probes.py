@@ -65,13 +65,16 @@ def model_problems(directory: Path, vectorizer: Vectorizer, tolerance: float) ->
     return problems + _vector_problems("probe vectors", vectorizer.encode(document["texts"]), expected, tolerance)
 
 
-def cache_problems(cache: PhraseCache, vectorizer: Vectorizer, digest: Digest) -> list[Problem]:
+def cache_problems(
+    cache: PhraseCache, vectorizer: Vectorizer, digest: Digest, tolerance: float = 0.0
+) -> list[Problem]:
     """Encode rows of the cache again.
 
     Args:
         cache: opened from a verified bundle.
         vectorizer: loaded from the model bundle of the same release.
         digest: the cache bundle's digest; picks the rows.
+        tolerance: largest 1 - cos allowed for this provider, if above that of stored rows.
 
     Returns:
         What differs.
@@ -81,23 +84,28 @@ def cache_problems(cache: PhraseCache, vectorizer: Vectorizer, digest: Digest) -
     fresh = vectorizer.encode([phrases[row] for row in rows])
     lost = [row for row in rows if cache.get(phrases[row]) is None]
     problems = [Problem("cache keys", "every phrase found", f"misses for rows {lost}")] if lost else []
-    return problems + _vector_problems("cache vectors", fresh, cache.vectors(rows), STORED_TOLERANCE)
+    return problems + _vector_problems(
+        "cache vectors", fresh, cache.vectors(rows), max(STORED_TOLERANCE, tolerance)
+    )
 
 
-def index_problems(index: ReplyIndex, vectorizer: Vectorizer, digest: Digest) -> list[Problem]:
+def index_problems(
+    index: ReplyIndex, vectorizer: Vectorizer, digest: Digest, tolerance: float = 0.0
+) -> list[Problem]:
     """Encode rows of the index again.
 
     Args:
         index: opened from a verified bundle.
         vectorizer: loaded from the model bundle of the same release.
         digest: the index bundle's digest; picks the rows.
+        tolerance: largest 1 - cos allowed for this provider, if above that of stored rows.
 
     Returns:
         What differs.
     """
     rows = _pick(digest, len(index))
     fresh = vectorizer.encode([index.replies[row].text for row in rows])
-    return _vector_problems("index vectors", fresh, index.reconstruct(rows), STORED_TOLERANCE)
+    return _vector_problems("index vectors", fresh, index.reconstruct(rows), max(STORED_TOLERANCE, tolerance))
 
 
 def _pick(digest: Digest, n: int) -> list[int]:

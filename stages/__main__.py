@@ -10,15 +10,19 @@ import argparse
 import importlib
 import inspect
 import json
+import os
 import time
+import traceback
 from pathlib import Path
 
+from registry.errors import RegistryError
 from rejoinder.errors import RejoinderError
 from stages import STAGES
 from stages.errors import StageError
 from stages.params import load_params
 
 STATUS = Path("build/status")
+DEBUG = "REJOINDER_DEBUG"
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -64,14 +68,18 @@ def run_stage(stage: str, arguments: list[str]) -> None:
     try:
         params = load_params(options.pop("params"), stage, module.Params)
         module.run(params, **options)
-    except (StageError, RejoinderError) as error:
+    except (StageError, RegistryError, RejoinderError) as error:
         kind = getattr(error, "kind", type(error).__name__)
         _write_status(stage, ok=False, kind=kind, message=str(error), seconds=time.monotonic() - start)
         raise SystemExit(f"{stage}: {error}") from None
     except Exception as error:
-        # The text of an unforeseen error may quote data, so only its type goes into the status.
+        # The text of an unforeseen error may quote data: its type and place are all that is shown.
         _write_status(stage, ok=False, kind="crash", message=type(error).__name__, seconds=time.monotonic() - start)
-        raise
+        if os.environ.get(DEBUG):
+            raise
+        place = "".join(traceback.format_tb(error.__traceback__))
+        hint = f"next: run it again with {DEBUG}=1 to see its message, which may quote data"
+        raise SystemExit(f"{place}{stage}: unforeseen {type(error).__name__}; {hint}") from None
     _write_status(stage, ok=True, kind="done", message="", seconds=time.monotonic() - start)
 
 

@@ -174,9 +174,11 @@ def score_all(
         "bm25": lambda: systems.bm25_scores(candidates, turns),
         **encoder_systems(params, folders, exported, candidates, turns),
     }
-    if champion is not None:
+    if champion is not None and (opened := champion.opened) is not None:
         compared["champion"] = lambda: retrieval_scores(
-            lambda t: encode_all(champion.vectorizer, t, "champion"), candidates, champion.context_turns
+            lambda t: encode_all(opened.vectorizer, t, "champion"),
+            candidates,
+            int(opened.index.facts["context_turns"]),
         )
     return systems.evaluate(compared, candidates)
 
@@ -232,7 +234,7 @@ def run(
     speed = measure_speed(params, exported, folders["student"], texts)
     metrics = {
         "lists": {"checksum": candidates.checksum, "items": len(candidates.items), "pool": len(candidates.pool)},
-        "champion": champion and {"digest": champion.release.digest, "sizes_mb": champion.sizes_mb},
+        "champion": champion and _describe(champion),
         "bundles": {kind: read_manifest(path).digest for kind, path in bundles.items()},
         "retrieval": _by_system(rows),
         "gains": gains(found, candidates, params),
@@ -246,6 +248,14 @@ def run(
         write_json(directory / "metrics.json", metrics)
         write_json(directory / "summary.json", summary(metrics))
         _write_plots(directory, rows, speed["per_cpu_second"])
+
+
+def _describe(champion: Champion) -> dict[str, Any]:
+    return {
+        "digest": champion.release.digest,
+        "sizes_mb": dict(champion.sizes_mb),
+        "unusable": champion.unusable,
+    }
 
 
 def _write_plots(directory: Path, rows: list[dict[str, object]], rates: dict[str, float]) -> None:
@@ -276,7 +286,7 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
         "cosine.min": metrics["speed"]["min_cosine"],
         "size_mb": sum(metrics["sizes_mb"].values()),
         "ask.cpu_s": metrics["opening"]["process_cpu_s"],
-        "cache.coverage": metrics["cache"]["later_traffic_covered"],
+        "cache.contexts": metrics["cache"]["later_contexts_covered"],
     }
 
 

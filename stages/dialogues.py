@@ -7,6 +7,7 @@ messages -> merge one sender's consecutive messages -> cut at long gaps -> drop 
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from stages.params import StageParams
 from stages.table import read_messages
 
 Split = Literal["train", "validation", "test"]
+_COMMON = 50  # conversations; a turn in more of them is an opener, not a copy
 SLOT = r"<[A-Z]+_[0-9]+>"  # what anonymisation leaves behind, see docs/data-format.md
 
 
@@ -38,7 +40,7 @@ class Params(StageParams):
     test_share: float = Field(gt=0, lt=0.5)
     """Share of conversations looked at only by the benchmark."""
     duplicate_overlap: float = Field(gt=0, le=1)
-    """Conversations sharing at least this part of their longer turns with an earlier one are dropped."""
+    """Conversations go that share this part of their longer turns with an earlier one (of the smaller set)."""
     min_reply_senders: int = Field(ge=1)
     """k: the reply base and the phrase list hold only what at least this many different people have said."""
     max_reply_chars: int = Field(ge=1)
@@ -116,24 +118,27 @@ def cut_dialogues(turns: pl.DataFrame, thresholds: pl.DataFrame) -> pl.DataFrame
 def near_duplicates(turns: pl.DataFrame, overlap: float) -> set[str]:
     """Conversations that repeat an earlier one.
 
-    Two conversations are compared by the set of their turns of at least four words; the later one (by id) is a
-    duplicate if at least `overlap` of its set stands in the other. Exact, through an inverted list of turns.
+    Two conversations are compared by the sets of their turns of at least four words; the later one (by id) is a
+    duplicate if they share at least `overlap` of the smaller set. Exact but for turns that many conversations
+    share, such as openers: those tell nothing and would make the number of pairs quadratic.
 
     Args:
         turns: all turns.
-        overlap: share of the later conversation's set.
+        overlap: share of the smaller set.
 
     Returns:
         Ids of the conversations to drop.
     """
     keyed = turns.select("conversation_id", key=pl.col("text").map_elements(_long_key, return_dtype=pl.String))
-    sets = keyed.drop_nulls().unique()
+    sets = keyed.drop_nulls().unique().filter(pl.len().over("key") <= _COMMON)
     sizes = sets.group_by("conversation_id").agg(size=pl.len())
     pairs = sets.join(sets, on="key", suffix="_earlier").filter(
         pl.col("conversation_id_earlier") < pl.col("conversation_id")
     )
     shared = pairs.group_by("conversation_id", "conversation_id_earlier").agg(shared=pl.len())
-    repeated = shared.join(sizes, on="conversation_id").filter(pl.col("shared") >= overlap * pl.col("size"))
+    earlier = sizes.rename({"conversation_id": "conversation_id_earlier", "size": "size_earlier"})
+    sized = shared.join(sizes, on="conversation_id").join(earlier, on="conversation_id_earlier")
+    repeated = sized.filter(pl.col("shared") >= overlap * pl.min_horizontal("size", "size_earlier"))
     # One long turn in common is chance, not a copy.
     return set(repeated.filter(pl.col("shared") >= 2)["conversation_id"])
 
@@ -195,6 +200,12 @@ def count_said(said: pl.DataFrame, params: Params) -> pl.DataFrame:
     return vetted.sort(["count", "key"], descending=[True, False])
 
 
+def late_cut(messages: pl.DataFrame, params: Params) -> datetime:
+    """When the later slice begins: after this time."""
+    cut: datetime = messages["sent_at"].sort()[int((1 - params.late_share) * (len(messages) - 1))]
+    return cut
+
+
 def phrase_tables(messages: pl.DataFrame, params: Params) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Phrases for the cache, and the later traffic on which their coverage is measured.
 
@@ -205,7 +216,7 @@ def phrase_tables(messages: pl.DataFrame, params: Params) -> tuple[pl.DataFrame,
     Returns:
         Vetted phrases of the earlier slice as from `count_said`; key and count of the later slice's messages.
     """
-    cut = messages["sent_at"].quantile(1 - params.late_share, "nearest")
+    cut = late_cut(messages, params)
     early, late = messages.filter(pl.col("sent_at") <= cut), messages.filter(pl.col("sent_at") > cut)
     keys = late.select(key=pl.col("text").map_elements(normalize, return_dtype=pl.String))
     return count_said(early, params), keys.group_by("key").agg(count=pl.len()).sort(["count", "key"])
@@ -238,11 +249,11 @@ def run(params: Params, *, messages: Path, out: Path) -> None:
     kept = kept.with_columns(
         split=pl.col("conversation_id").map_elements(lambda c: split_of(c, params), return_dtype=pl.String)
     )
-    pairs = make_pairs(kept, params.context_turns)
+    pairs = make_pairs(kept, params.context_turns).with_columns(late=pl.col("started_at") > late_cut(table, params))
     training = kept.filter(pl.col("split") == "train")["conversation_id"].unique()
     replies = count_said(table.filter(pl.col("conversation_id").is_in(training.to_list())), params)
-    _check(pairs, replies, messages)
     phrases, traffic = phrase_tables(table, params)
+    _check(pairs, replies, phrases, messages)
     with whole_directory(out) as directory:
         checksums = _write_candidates(pairs, params, directory)
         for name, frame in {"pairs": pairs, "replies": replies, "phrases": phrases, "traffic": traffic}.items():
@@ -261,12 +272,15 @@ def run(params: Params, *, messages: Path, out: Path) -> None:
         write_json(directory / "card.json", {**counts, "checksums": checksums})
 
 
-def _check(pairs: pl.DataFrame, replies: pl.DataFrame, path: Path) -> None:
+def _check(pairs: pl.DataFrame, replies: pl.DataFrame, phrases: pl.DataFrame, path: Path) -> None:
     found = pairs["split"].value_counts().to_dict(as_series=False)
     sizes = dict(zip(found["split"], found["count"], strict=True))
     problems = [f"no pairs in split {s}" for s in ("train", "validation", "test") if not sizes.get(s)]
-    if replies.is_empty():
-        problems.append("no reply was said by dialogues.min_reply_senders different senders")
+    problems += [
+        f"no {name} said by dialogues.min_reply_senders different senders"
+        for name, frame in {"reply was": replies, "phrase of the earlier slice was": phrases}.items()
+        if frame.is_empty()
+    ]
     if problems:
         raise DataError(
             f"{path}: {'; '.join(problems)}. Next: add conversations, or lower dialogues.min_reply_senders"

@@ -28,8 +28,12 @@ def whole_directory(out: Path) -> Iterator[Path]:
     try:
         yield partial
         _sync(partial)
-        shutil.rmtree(out, ignore_errors=True)
+        old = out.with_name(f".{out.name}.old")
+        shutil.rmtree(old, ignore_errors=True)
+        if out.exists():
+            out.rename(old)  # aside, not removed in place: a kill in between must not leave half of it
         partial.rename(out)
+        shutil.rmtree(old, ignore_errors=True)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

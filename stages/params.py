@@ -15,7 +15,7 @@ from stages.errors import ParamsError
 class StageParams(BaseModel):
     """Base of every stage's `Params`: strict, frozen, no unknown keys."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 P = TypeVar("P", bound=StageParams)
@@ -76,7 +76,6 @@ def _compose(path: Path) -> yaml.MappingNode:
 
 def _plain(node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
-    # YAML has lists only; a params class may want a tuple. JSON mode would accept both, but also "1" for 1.
     return loader.construct_document(node)
 
 

@@ -81,7 +81,7 @@ def build_student(teacher: SentenceEncoder, layers: list[int], axes: Vectors) ->
         The untrained student.
 
     Raises:
-        ParamsError: if a layer is not one of the teacher's, or they do not rise.
+        ParamsError: if a layer is not one of the teacher's, they do not rise, or nothing would be compressed.
     """
     import copy
     from dataclasses import replace
@@ -93,6 +93,9 @@ def build_student(teacher: SentenceEncoder, layers: list[int], axes: Vectors) ->
     from stages.nn.encoder import SentenceEncoder
 
     body: Any = copy.deepcopy(teacher.body)
+    width = body.config.hidden_size
+    if len(axes) >= width:
+        raise ParamsError(f"student.dim: expected less than the teacher's {width}, got {len(axes)}; next: lower it")
     if sorted(set(layers)) != layers or not 0 <= layers[0] <= layers[-1] < len(body.encoder.layer):
         expected = f"rising numbers from 0 to {len(body.encoder.layer) - 1}"
         raise ParamsError(f"student.layers: expected {expected}, got {layers}; next: correct it in params.yaml")

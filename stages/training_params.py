@@ -27,7 +27,7 @@ class TrainingParams(StageParams):
     patience: int = Field(ge=1)
     """Validations without a better R@1 before training ends."""
     seed: int
-    """Of draws, batches and dropout."""
+    """Of draws and batches."""
 
     @model_validator(mode="after")
     def _validates_at_least_once(self) -> Self:

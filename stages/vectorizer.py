@@ -56,9 +56,17 @@ def freeze(body: Any, layers: int) -> None:
     Args:
         body: a Hugging Face encoder with `embeddings` and `encoder.layer`.
         layers: how many; 0 freezes nothing.
+
+    Raises:
+        ParamsError: if that leaves nothing to train.
     """
+    from stages.errors import ParamsError
+
     if layers == 0:
         return
+    if layers >= len(body.encoder.layer):
+        most = len(body.encoder.layer) - 1
+        raise ParamsError(f"vectorizer.frozen_layers: expected at most {most}, got {layers}; next: lower it")
     for part in (body.embeddings, *body.encoder.layer[:layers]):
         part.requires_grad_(False)
 

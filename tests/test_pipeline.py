@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -164,11 +165,25 @@ def test_a_killed_stage_leaves_nothing_half_written_and_the_next_run_heals(
     child.wait()
     assert partial.exists()
     assert not (project / "build" / "vectorizer").exists()
-    write_params(project)
     healed = run(project, sys.executable, "-m", "flows.repro")
     assert healed.returncode == 0, healed.stderr[-3000:]
     assert (project / "build" / "vectorizer" / "teacher").is_dir()
     assert not partial.exists()
+    # The healed run made another model: it was measured against release #1 and became #2.
+    measured = json.loads((project / "build" / "benchmark" / "metrics.json").read_text())
+    assert "champion" in measured["retrieval"]["random"]
+    assert "exported_over_champion" in measured["gains"]
+    assert Store(project / "store").current().release.serial == 2
+
+
+def test_going_back_to_older_params_is_measured_against_the_new_champion(project: Path) -> None:
+    done = run(project, sys.executable, "-m", "flows.repro")
+    assert done.returncode == 0, done.stderr[-3000:]
+    verdict = json.loads((project / "build" / "gate" / "verdict.json").read_text())
+    store = Store(project / "store")
+    champion = next(release for release in store.releases() if release.serial == 2)
+    assert verdict["champion"] == {"digest": champion.digest}
+    assert store.current().release.serial == 3
 
 
 def test_the_gate_stops_a_worse_candidate_and_nothing_is_registered(project: Path, small_again: None) -> None:
@@ -180,7 +195,26 @@ def test_the_gate_stops_a_worse_candidate_and_nothing_is_registered(project: Pat
     refused = run(project, "rejoinder", "register")
     assert refused.returncode != 0
     assert "NOT_BLESSED" in refused.stderr
-    assert Store(project / "store").current().release.serial == 1
+    assert Store(project / "store").current().release.serial == 3
+
+
+def test_an_experiment_changes_params_and_is_shown(project: Path, small_again: None) -> None:
+    run(project, "git", "add", "-A")
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.invalid")
+    assert run(project, "git", *identity, "commit", "-qm", "built").returncode == 0
+    done = run(project, "dvc", "exp", "run", "-S", "gate.min_r_at_1=0.001")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "0.001" in run(project, "dvc", "exp", "show", "--csv").stdout
+
+
+def test_the_first_answer_is_cheap(project: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = run(project, "rejoinder", "ask", "I feel lonely")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == 0, done.stderr
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    # The target is 2 CPU-seconds, held by the benchmark; ten would mean that something heavy is imported.
+    assert spent < 10
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rejoinder.text import normalize, words
+from stages.errors import DataError
 
 Rows = npt.NDArray[np.int64]
 
@@ -72,6 +73,9 @@ def build_candidates(pairs: pl.DataFrame, *, items: int, pool_size: int, negativ
 
     Returns:
         The lists.
+
+    Raises:
+        DataError: if the split is too small to fill every list.
     """
     rng = np.random.default_rng(seed)
     keyed = pairs.with_columns(key=pl.col("reply").map_elements(reply_key, return_dtype=pl.String))
@@ -81,10 +85,19 @@ def build_candidates(pairs: pl.DataFrame, *, items: int, pool_size: int, negativ
     gold = [row_of[key] for key in chosen["key"]]
     said_in = _rows_by_conversation(pool)
     forbidden = [{*said_in[c], g} for c, g in zip(chosen["conversation_id"], gold, strict=True)]
+    lists = {
+        "random": _random(forbidden, len(pool), negatives, rng),
+        "hard": _hard(forbidden, gold, pool["text"].to_list(), negatives),
+    }
+    shortest = min(len(rows) for by_item in lists.values() for rows in by_item)
+    if shortest < negatives:
+        raise DataError(
+            f"candidate lists: expected {negatives} negatives an item, got {shortest} for some. "
+            "Next: add conversations, or lower dialogues.negatives"
+        )
     table = chosen.select("pair_id", "conversation_id", "context").with_columns(
         gold=pl.Series(gold, dtype=pl.Int64),
-        random=pl.Series(_random(forbidden, len(pool), negatives, rng)),
-        hard=pl.Series(_hard(forbidden, gold, pool["text"].to_list(), negatives)),
+        **{kind: pl.Series(rows) for kind, rows in lists.items()},
     )
     return Candidates(table, pool.drop("key"))
 

@@ -41,7 +41,7 @@ def ranks(scores: Scores, candidates: Candidates, kind: str) -> Ranks:
     Args:
         scores: float32 [items, pool].
         candidates: the fixed lists.
-        kind: "random", "hard", or "full" (the whole pool but what else was said in the same conversation).
+        kind: "random", "hard", or "full" (the whole pool).
 
     Returns:
         int64 [items], 1 is best.
@@ -49,10 +49,11 @@ def ranks(scores: Scores, candidates: Candidates, kind: str) -> Ranks:
     gold = candidates.items["gold"].to_numpy()
     own = scores[np.arange(len(gold)), gold]
     if kind == "full":
-        # >= counts the gold reply itself once; that is rank 1.
-        return np.asarray((scores >= own[:, None]).sum(axis=1), np.int64)
+        behind = (own[:, None] > scores).sum(axis=1)
+        return np.asarray(scores.shape[1] - behind, np.int64)
     lists = candidates.items[kind].to_list()
-    beaten_by = [int((scores[i, rows] >= own[i]).sum()) for i, rows in enumerate(lists)]
+    # "Not clearly worse than the gold reply": counts ties, and everything where a score is not a number.
+    beaten_by = [len(rows) - int((own[i] > scores[i, rows]).sum()) for i, rows in enumerate(lists)]
     return 1 + np.array(beaten_by, np.int64)
 
 

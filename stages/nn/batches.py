@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from torch.utils.data import DataLoader
 
+from stages.errors import DataError
+
 _CHUNK = 50  # batches sorted together: enough to cut padding, few enough to keep batches mixed
 
 
@@ -61,6 +63,14 @@ def bucketed_loader(
 
     Returns:
         A loader over all rows.
+
+    Raises:
+        DataError: if there are too few rows for a single batch.
     """
+    if len(lengths) < batch_size:
+        raise DataError(
+            f"training pairs: expected at least one batch of {batch_size}, got {len(lengths)}. "
+            "Next: add conversations, or lower batch_size"
+        )
     batches = BucketedBatches(lengths, batch_size, seed)
     return DataLoader(range(len(lengths)), batch_sampler=batches, collate_fn=collate)  # type: ignore[arg-type]

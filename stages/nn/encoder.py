@@ -141,7 +141,7 @@ def base_folder(name: str) -> Path:
     if not (folder / TOKENIZER).is_file():
         raise ParamsError(
             f"base encoder: expected a folder with config.json, {TOKENIZER} and weights, or an installed package "
-            f"that carries one, got {name!r}; next: correct vectorizer.base in params.yaml"
+            f"that carries one, got {name!r}; next: correct vectorizer.base and benchmark.untuned in params.yaml"
         )
     return folder
 

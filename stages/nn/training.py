@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import MLFlowLogger
 
-from registry.tracking import artifact_location, connect, tracking_uri
+from registry.tracking import artifact_location, connect, speaking_to_mlflow, tracking_uri
 from rejoinder.manifest import digest_file
 from stages.nn.module import METRIC
 from stages.output import write_rows
@@ -87,7 +87,7 @@ def train(
     curve.note_validation(0, untrained)
     best = ModelCheckpoint(dirpath=directory, filename="best", monitor=METRIC, mode="max", save_weights_only=True)
     stop = EarlyStopping(METRIC, mode="max", patience=params.patience)
-    logger = _logger(stage, data)
+    logger = _logger(stage, params, data)
     trainer = pl.Trainer(
         accelerator="auto", devices=1, precision="bf16-mixed", max_steps=params.max_steps, max_epochs=-1,
         val_check_interval=params.validate_every, check_val_every_n_epoch=None, num_sanity_val_steps=0,
@@ -95,6 +95,8 @@ def train(
         gradient_clip_val=1.0, enable_model_summary=False, default_root_dir=directory,
         use_distributed_sampler=False,
     )  # fmt: skip
+    # No dropout, on purpose and for both stages: some hundred steps over mostly fresh pairs cannot overfit.
+    module.eval()
     once: Any = [0]  # the module validates on lists of its own: the loader only says when
     with warnings.catch_warnings(action="ignore"):  # advice on worker processes, which small batches do not need
         trainer.fit(module, batches, torch.utils.data.DataLoader(once))
@@ -104,7 +106,7 @@ def train(
     write_rows(directory / "validation.json", curve.validation)
 
 
-def _logger(stage: str, data: Mapping[str, Path]) -> MLFlowLogger:
+def _logger(stage: str, params: TrainingParams, data: Mapping[str, Path]) -> MLFlowLogger:
     import mlflow
 
     connect()  # sets MLflow up the way the registry does: quiet, no telemetry
@@ -119,5 +121,7 @@ def _logger(stage: str, data: Mapping[str, Path]) -> MLFlowLogger:
         source = mlflow.data.dataset_source_registry.resolve_dataset_source(str(path))
         dataset = mlflow.data.meta_dataset.MetaDataset(source, name=name, digest=digest_file(path)[7:43])
         inputs.append(mlflow.entities.DatasetInput(dataset=dataset._to_mlflow_entity(), tags=[]))
-    logger.experiment.log_inputs(logger.run_id, inputs)
+    with speaking_to_mlflow("record a training run"):
+        logger.log_hyperparams(params.model_dump())
+        logger.experiment.log_inputs(logger.run_id, inputs)
     return logger

@@ -78,6 +78,15 @@ def test_only_later_copies_are_duplicates() -> None:
     assert near_duplicates(turns_of(*copied, *chance), 0.5) == {"b"}
 
 
+def test_a_conversation_inside_a_longer_one_is_a_copy_and_a_common_opener_is_not() -> None:
+    lines = ["I really like green tea", "so do I my friend", "what else do you like"]
+    short = [("a", "xy"[n % 2], n, line) for n, line in enumerate(lines)]
+    longer = [("b", "xy"[n % 2], n, f"something else number {n}" if n > 2 else lines[n]) for n in range(12)]
+    assert near_duplicates(turns_of(*short, *longer), 0.5) == {"b"}
+    openers = [(f"o{c}", "xy"[n], n, line) for c in range(60) for n, line in enumerate(lines[:2])]
+    assert near_duplicates(turns_of(*openers), 0.5) == set()
+
+
 def test_split_depends_on_the_conversation_alone_and_keeps_its_shares() -> None:
     splits = [split_of(f"c{n}", PARAMS) for n in range(5000)]
     assert splits == [split_of(f"c{n}", PARAMS) for n in range(5000)]

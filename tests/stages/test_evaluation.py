@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stages.errors import DataError
 from stages.evaluation.candidates import Bm25, Candidates, build_candidates, reply_key
 from stages.evaluation.retrieval import bootstrap_interval, ranks, summarize
 from stages.evaluation.systems import bm25_scores, gain, length_scores, random_scores
@@ -72,6 +73,17 @@ def test_ties_count_as_wrong(candidates: Candidates) -> None:
     found = summarize(ranks(constant, candidates, "random"))
     assert found == {"r_at_1": 0.0, "r_at_10": 0.0, "mrr": pytest.approx(1 / 21)}
     assert (ranks(constant, candidates, "full") == len(candidates.pool)).all()
+
+
+def test_a_system_that_computes_no_numbers_is_wrong_everywhere(candidates: Candidates) -> None:
+    scores = np.full((len(candidates.items), len(candidates.pool)), np.nan, np.float32)
+    assert (ranks(scores, candidates, "random") == 21).all()
+    assert (ranks(scores, candidates, "full") == len(candidates.pool)).all()
+
+
+def test_a_split_too_small_for_its_lists_is_refused() -> None:
+    with pytest.raises(DataError, match="expected 99 negatives an item, got"):
+        build_candidates(some_pairs(), items=50, pool_size=80, negatives=99, seed=3)
 
 
 def test_a_perfect_system_is_first_everywhere(candidates: Candidates) -> None:

@@ -25,7 +25,7 @@ def measured() -> dict[str, Any]:
         "speed": {"min_cosine": 0.99999, "ratio_to_sentence_transformers_untuned": 4.0},
         "opening": {"process_cpu_s": 1.0, "cache_and_index_mb": 5.0},
         "sizes_mb": {"model": 100.0, "cache": 10.0, "index": 5.0},
-        "cache": {"later_traffic_covered": 0.1},
+        "cache": {"later_contexts_covered": 0.1},
         "bundles": digests,
         "champion": None,
     }
@@ -35,6 +35,7 @@ def against_champion(difference: float, growth: float = 0.0) -> dict[str, Any]:
     metrics = measured()
     metrics["champion"] = {
         "digest": "sha256:" + "d" * 64,
+        "unusable": "",
         "sizes_mb": {k: v / (1 + growth) for k, v in metrics["sizes_mb"].items()},
     }
     metrics["gains"]["exported_over_champion"] = {"random": {"difference": difference, "low": -1, "high": 1}}
@@ -52,6 +53,7 @@ def test_without_a_champion_floors_decide_and_the_verdict_says_so() -> None:
     ("path", "value"),
     [
         (("gains", "teacher_over_untuned", "random", "low"), -0.01),
+        (("gains", "teacher_over_untuned", "random", "low"), 0.0),
         (("retrieval", "random", "exported", "r_at_1"), 0.24),
         (("retrieval", "random", "bm25", "r_at_1"), 0.39),
         (("speed", "min_cosine"), 0.99),
@@ -82,6 +84,15 @@ def test_a_small_loss_against_the_champion_passes_and_a_large_one_does_not() -> 
     assert small["champion"] == {"digest": "sha256:" + "d" * 64}
     assert large["verdict"] == "NOT_BLESSED"
     assert "change of R@1" in large["reasons"][0]
+
+
+def test_a_champion_that_cannot_be_opened_is_named_and_blocks_nothing() -> None:
+    metrics = against_champion(-0.5)
+    metrics["champion"]["unusable"] = "made for another runtime"
+    verdict = judge(metrics, PARAMS)
+    assert verdict["verdict"] == "BLESSED"
+    assert "made for another runtime" in verdict["reasons"][0]
+    assert verdict["champion"] == {"digest": "sha256:" + "d" * 64}
 
 
 def test_every_bundle_that_grew_too_much_is_named() -> None:

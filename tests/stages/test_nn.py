@@ -10,11 +10,12 @@ from rejoinder.probes import NORM_TOLERANCE
 from rejoinder.vectorizer import Vectorizer, cosines, load_vectorizer
 from stages.errors import DataError, ParamsError
 from stages.export import Measured, build_bundle, choose_form, describe, make_forms
-from stages.nn.batches import BucketedBatches
+from stages.nn.batches import BucketedBatches, bucketed_loader
 from stages.nn.encoder import SentenceEncoder, encode, load_base
 from stages.nn.losses import distillation, in_batch_negatives
 from stages.nn.onnx_forms import export_fp32
 from stages.student import build_student, principal_axes
+from stages.vectorizer import freeze
 
 TEXTS = ["hi", "How are you doing today?", "I feel lonely", "", "what a day! " * 30, "naïve café 🍕"]
 
@@ -96,6 +97,21 @@ def test_layers_that_are_not_there_are_refused(base: SentenceEncoder) -> None:
     for layers in ([0, 6], [2, 0], [1, 1]):
         with pytest.raises(ParamsError, match="rising numbers from 0 to 5"):
             build_student(base, layers, np.eye(16, 384, dtype=np.float32))
+
+
+def test_a_student_that_compresses_nothing_is_refused(base: SentenceEncoder) -> None:
+    with pytest.raises(ParamsError, match=r"student\.dim: expected less than the teacher's 384, got 384"):
+        build_student(base, [0, 1], np.eye(384, dtype=np.float32))
+
+
+def test_a_teacher_with_nothing_to_train_is_refused(base: SentenceEncoder) -> None:
+    with pytest.raises(ParamsError, match=r"vectorizer\.frozen_layers: expected at most 5, got 6"):
+        freeze(base.body, 6)
+
+
+def test_too_few_pairs_for_a_batch_are_refused() -> None:
+    with pytest.raises(DataError, match="expected at least one batch of 8, got 3"):
+        bucketed_loader([1, 2, 3], lambda rows: rows, batch_size=8, seed=1)
 
 
 def test_an_unknown_base_is_named() -> None:
