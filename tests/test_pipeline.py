@@ -30,7 +30,10 @@ SMALL: dict[str, dict[str, Any]] = {
     "ingest": {"readers": ["native"]},
     "anonymize": {"workers": 1, "shards": 2},
     "validate": {"min_conversations": 10},
-    "dialogues": {"test_items": 60, "validation_items": 20, "test_pool": 300, "validation_pool": 200},
+    "dialogues": {
+        "test_share": 0.25, "validation_share": 0.25, "test_items": 60, "validation_items": 20,
+        "test_pool": 300, "validation_pool": 200, "negatives": 40,
+    },
     "vectorizer": {"max_steps": 4, "validate_every": 4, "batch_size": 16, "warmup_steps": 1, "frozen_layers": 5},
     "student": {"layers": [0, 1], "dim": 32, "pairs": 200, "max_steps": 4, "validate_every": 4, "batch_size": 16},
     "export": {"cpu_forms": ["fp32"], "sample": 100, "rounds": 1},
@@ -51,7 +54,7 @@ def write_params(project: Path, **changes: dict[str, Any]) -> None:
     (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
-def write_logs(project: Path, conversations: int = 120) -> None:
+def write_logs(project: Path, conversations: int = 200) -> None:
     """A slice of the packaged chat data as a native log."""
     import chitchat_dataset
 
