@@ -71,6 +71,15 @@ def test_doctor_reports_without_secrets(tmp_path: Path, monkeypatch: pytest.Monk
     assert "f00d" not in result.stdout
 
 
+def test_a_server_that_is_down_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:hunter2@127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    result = run("releases", "--remote")
+    assert result.exit_code == 1
+    assert "http://127.0.0.1:9" in result.stderr
+    assert "hunter2" not in result.output
+
+
 @pytest.mark.parametrize(
     ("uri", "shown", "location"),
     [

@@ -67,6 +67,21 @@ def test_nothing_to_answer(store: Store, arguments: tuple[str, ...]) -> None:
     assert "nothing to answer" in result.stderr
 
 
+def test_a_dialogue_in_another_encoding_is_named(store: Store) -> None:
+    result = CliRunner().invoke(main, ["ask", "--store", str(store.root)], input="caf\u00e9\n".encode("latin-1"))
+    assert result.exit_code == 1
+    assert "expected UTF-8, got another encoding at byte 3" in result.stderr
+
+
+def test_a_wheel_without_extras_names_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("rejoinder.") and name != "rejoinder.cli"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    result = run(store, "ask", "hi")
+    assert result.exit_code == 1
+    assert "pip install 'rejoinder[cpu]'" in result.stderr
+
+
 def test_verify_lists_every_part(store: Store) -> None:
     result = run(store, "verify")
     assert result.exit_code == 0, result.output
