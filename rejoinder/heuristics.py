@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from rejoinder.dialogue import Dialogue
 from rejoinder.text import normalize, words
 
-#: Candidates sharing this part of their words with a turn are that turn again (Jaccard index).
-ECHO_OVERLAP = 0.8
+#: A candidate is a turn again if they share this part of the shorter one's words (overlap coefficient) ...
+ECHO_OVERLAP = 0.75
+#: ... and at least so many: "yes, pizza!" is no echo of "do you like pizza?".
+ECHO_WORDS = 3
 
 
 def reject_reason(reply: str, dialogue: Dialogue) -> str | None:
@@ -34,8 +36,9 @@ def _is_like_any(reply: str, turns: Iterable[str]) -> bool:
     said = set(words(reply))
     for turn in turns:
         others = set(words(turn))
-        if normalize(reply) == normalize(turn):
+        shared = len(said & others)
+        if normalize(reply) == normalize(turn) or (said and said == others):
             return True
-        if said and len(said & others) / len(said | others) >= ECHO_OVERLAP:
+        if shared >= ECHO_WORDS and shared >= ECHO_OVERLAP * min(len(said), len(others)):
             return True
     return False

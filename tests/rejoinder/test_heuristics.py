@@ -27,6 +27,19 @@ def test_reasons(reply: str, reason: str | None) -> None:
     assert reject_reason(reply, dialogue) == reason
 
 
+@pytest.mark.parametrize(
+    ("turn", "reply", "reason"),
+    [
+        ("What do you do for fun?", "What do you like to do for fun?", "echo"),
+        ("hello, how are you?", "Hey! How are you today?", "echo"),
+        ("Do you like pizza?", "Yes, I like pizza!", None),
+        ("I just got a new puppy!", "What kind of dog do you have?", None),
+    ],
+)
+def test_a_turn_said_a_little_longer_is_an_echo(turn: str, reply: str, reason: str | None) -> None:
+    assert reject_reason(reply, Dialogue.from_lines([turn])) == reason
+
+
 def test_the_last_line_is_the_users() -> None:
     dialogue = Dialogue.from_lines(["one\n", "\n", "two\n", "three\n"])
     assert dialogue.texts == ("one", "two", "three")
