@@ -34,6 +34,7 @@ def words_of(command: str) -> list[str]:
 def test_the_readme_is_short_and_shows_commands() -> None:
     assert README.count("\n") < 200
     assert len(COMMANDS) >= 15
+    assert "@@" not in README
 
 
 @pytest.mark.parametrize("command", COMMANDS)
