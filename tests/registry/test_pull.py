@@ -130,6 +130,10 @@ def test_nothing_to_pull(registry_name: str, remote: Remote) -> None:
         pull(remote.store, "nobody")
 
 
-def test_cleaning_twice_is_harmless(tmp_path: Path) -> None:
-    clean(Store(tmp_path))
-    clean(Store(tmp_path))
+def test_cleaning_removes_leftovers_and_may_be_repeated(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    incoming(store).mkdir(parents=True)
+    (incoming(store) / "left.part").write_bytes(b"half")
+    for _ in range(2):
+        clean(store)
+        assert not incoming(store).exists()
