@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +27,13 @@ class Champion:
         release: which one.
         opened: proved and loaded, or None if this machine or this version cannot open it.
         unusable: why not; empty if it is open.
-        sizes_mb: size of each bundle, in MB; empty if it is not open.
+        bundles: directory of each bundle; empty if it is not open.
     """
 
     release: Release
     opened: OpenRelease | None
     unusable: str
-    sizes_mb: dict[Kind, float]
+    bundles: Mapping[Kind, Path]
 
 
 def open_champion(name: str = DEFAULT_NAME) -> Champion | None:
@@ -59,8 +60,4 @@ def open_champion(name: str = DEFAULT_NAME) -> Champion | None:
     except (ConsistencyError, ProbeError, FormatError) as error:
         # A newer normalisation, runtime or machine must not block every later release.
         return Champion(release, None, str(error), {})
-    sizes: dict[Kind, float] = {
-        kind: sum(path.stat().st_size for path in directory.iterdir()) / 1e6
-        for kind, directory in installed.bundles.items()
-    }
-    return Champion(release, opened, "", sizes)
+    return Champion(release, opened, "", installed.bundles)

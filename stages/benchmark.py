@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from stages.params import StageParams
 
 if TYPE_CHECKING:
     from registry.champion import Champion
+    from rejoinder.manifest import Kind
     from rejoinder.vectorizer import Vectorizer
     from stages.evaluation.candidates import Candidates
     from stages.evaluation.retrieval import Ranks
@@ -110,12 +112,13 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
     }
 
 
-def measure_search(index: Path, exported: Vectorizer, queries: list[str], k: int) -> dict[str, float]:
-    """Searches per CPU-second over the index bundle, one query at a time."""
+def measure_search(index: Path, exported: Vectorizer, queries: list[str]) -> dict[str, float]:
+    """Searches per CPU-second over the index bundle, one query at a time, as many candidates as in serving."""
     from rejoinder.index import ReplyIndex
     from rejoinder.manifest import read_manifest
 
     opened = ReplyIndex(index, read_manifest(index))
+    k = int(opened.facts["candidates"])
     vectors = exported.encode(queries)
     start = time.process_time()
     for row in range(len(vectors)):
@@ -123,7 +126,7 @@ def measure_search(index: Path, exported: Vectorizer, queries: list[str], k: int
     return {"replies": len(opened), "searches_per_cpu_second": len(vectors) / (time.process_time() - start)}
 
 
-def sizes(bundles: dict[str, Path]) -> dict[str, float]:
+def sizes(bundles: Mapping[Kind, Path]) -> dict[Kind, float]:
     """Size of each bundle in MB."""
     return {kind: sum(p.stat().st_size for p in path.iterdir()) / 1e6 for kind, path in bundles.items()}
 
@@ -223,7 +226,7 @@ def run(
     from stages.evaluation.speed import open_cost
     from stages.evaluation.systems import table
 
-    bundles = {"model": export / "model", "cache": cache / "cache", "index": index / "index"}
+    bundles: dict[Kind, Path] = {"model": export / "model", "cache": cache / "cache", "index": index / "index"}
     candidates = Candidates.load(dialogues / "test")
     exported, _ = open_model(bundles["model"])
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
@@ -239,7 +242,7 @@ def run(
         "retrieval": _by_system(rows),
         "gains": gains(found, candidates, params),
         "speed": speed,
-        "search": measure_search(bundles["index"], exported, texts, k=50),
+        "search": measure_search(bundles["index"], exported, texts),
         "sizes_mb": sizes(bundles),
         "opening": open_cost(bundles),
         "cache": json.loads((cache / "metrics.json").read_text()),
@@ -253,7 +256,7 @@ def run(
 def _describe(champion: Champion) -> dict[str, Any]:
     return {
         "digest": champion.release.digest,
-        "sizes_mb": dict(champion.sizes_mb),
+        "sizes_mb": sizes(champion.bundles),
         "unusable": champion.unusable,
     }
 

@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 
+from rejoinder.manifest import KINDS, Kind
 from rejoinder.vectorizer import Vectors
 
 Encode = Callable[[list[str]], Vectors]
@@ -88,7 +89,7 @@ def _modules(folder: Path, scratch: Path) -> "SentenceTransformer":  # type: ign
     return SentenceTransformer(modules=[*parts, models.Normalize()], device="cpu")
 
 
-def open_cost(bundles: dict[str, Path]) -> dict[str, float]:
+def open_cost(bundles: Mapping[Kind, Path]) -> dict[str, float]:
     """Time and memory to verify, open and probe a release, in a fresh process.
 
     Args:
@@ -97,12 +98,8 @@ def open_cost(bundles: dict[str, Path]) -> dict[str, float]:
     Returns:
         What `stages.evaluation.open_cost` prints.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "stages.evaluation.open_cost",
-        *(str(bundles[k]) for k in ("model", "cache", "index")),
-    ]
+    directories = (str(bundles[kind]) for kind in KINDS)
+    command = [sys.executable, "-m", "stages.evaluation.open_cost", *directories]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

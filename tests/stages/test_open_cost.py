@@ -6,7 +6,7 @@ from stages.evaluation.speed import open_cost, per_cpu_second
 
 def test_memory_is_the_opening_process_own_not_its_parents(pristine: Installed) -> None:
     ballast = np.ones(150_000_000, np.float32)  # 600 MB in this process
-    cost = open_cost({str(kind): path for kind, path in pristine.bundles.items()})
+    cost = open_cost(pristine.bundles)
     assert ballast.sum() > 0
     assert cost["peak_mb"] < 500
     assert 0 <= cost["cache_and_index_mb"] < 50
