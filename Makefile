@@ -6,7 +6,14 @@ export DO_NOT_TRACK := 1
 # uv does not read pip's find-links; where pip is told of local wheels, so is uv.
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: help install repro test check lock clean
+# pydoclint's fork of docstring_parser and Prefect's docstring-parser write the same folder, so whichever is installed
+# last breaks the other: pydoclint lives in an environment of its own.
+PYDOCLINT = UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=$(BIN) $(BIN)/uv tool install --quiet --force \
+	--python $(BIN)/python --with docstring-parser-fork==0.0.16 --with click==8.5.1 pydoclint==0.12.0
+
+COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate
+
+.PHONY: help install repro test check bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -18,6 +25,7 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
 	$(BIN)/uv pip install --quiet -r requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --editable .
+	$(PYDOCLINT)
 	touch $@
 
 repro: install ## raw logs -> release -> pulled, verified, answering
@@ -31,12 +39,25 @@ check: install ## format, lint, types, import rules, docstrings
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pydoclint --quiet rejoinder registry stages flows
+	$(BIN)/pydoclint --quiet rejoinder registry stages flows benchmarks
 
-lock: ## compile requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate \
-	  --extra cpu --extra pipeline --extra dev pyproject.toml -o requirements.lock
-	sed -i 's/^torch==\([0-9.]*\)+cpu$$/torch==\1/' requirements.lock
+bench: .venv-bench/.installed ## anonymisation against Presidio, and scale: minutes; tables in build/bench
+	mkdir -p build/bench
+	.venv-bench/bin/python -m pytest tests/benchmarks
+	.venv-bench/bin/python -m benchmarks.anonymization.speed --out build/bench/anonymization-speed.md
+	.venv-bench/bin/python -m benchmarks.anonymization.quality --out build/bench/anonymization-quality.md
+	$(BIN)/python -m benchmarks.scale --out build/bench/scale.md
+
+.venv-bench/.installed: $(BIN)/.installed benchmarks/requirements.lock
+	test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python -r benchmarks/requirements.lock
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps --editable .
+	touch $@
+
+lock: ## compile the locks anew from pyproject.toml
+	$(COMPILE) --extra cpu --extra pipeline --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra cpu --extra pipeline --extra dev --extra bench pyproject.toml -o benchmarks/requirements.lock
+	sed -i 's/^torch==\([0-9.]*\)+cpu$$/torch==\1/' requirements.lock benchmarks/requirements.lock
 
 clean: ## remove what was built; data, releases and .venv stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -17,12 +17,14 @@ from rejoinder.manifest import MANIFEST, Digest, Kind, digest_file
 from rejoinder.release import Release
 from rejoinder.responder import Responder
 from rejoinder.store import Store
+from stages.expectations.drift import accept
 
 BUNDLES: dict[Kind, Path] = {
     "model": Path("build/export/model"),
     "cache": Path("build/cache/cache"),
     "index": Path("build/index/index"),
 }
+SNAPSHOT = Path("build/validate/snapshot.json")
 VERDICT = Path("build/gate/verdict.json")
 MEASURED = Path("build/benchmark/metrics.json")
 SAMPLES = ("I feel lonely", "What do you do for fun?", "I just got a new puppy!")
@@ -49,8 +51,10 @@ def is_stale() -> bool:
 
 
 def register() -> Release:
-    """Register what the DAG has built."""
-    return publish(BUNDLES, VERDICT).release
+    """Register what the DAG has built; from then on, new data are compared with the data of this release."""
+    release = publish(BUNDLES, VERDICT).release
+    accept(SNAPSHOT)
+    return release
 
 
 def pull_back(release: Release) -> Release:

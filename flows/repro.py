@@ -36,12 +36,13 @@ def report(release: Release, answers: list[steps.Answered], minutes: float) -> T
         The table.
     """
     metrics = json.loads(steps.MEASURED.read_text())
-    card = json.loads(Path("build/dialogues/card.json").read_text())
+    card = json.loads(Path("build/dialogues/dialogues.json").read_text())
     random, gain = metrics["retrieval"]["random"], metrics["gains"]["teacher_over_untuned"]["random"]
     speed, sizes, opening = metrics["speed"], metrics["sizes_mb"], metrics["opening"]
     table = Table(title=f"{release} in {minutes:.1f} minutes", show_header=False, title_justify="left")
     table.add_row(
-        "data", f"{card['messages']:,} messages, {card['dialogues']:,} dialogues, {card['pairs']:,} pairs"
+        "data",
+        f"{card['messages']['in']:,} messages, {card['dialogues']:,} dialogues, {card['pairs']['out']:,} pairs",
     )
     table.add_row("R@1 of 100", ", ".join(f"{n} {random[n]['r_at_1']:.3f}" for n in _SYSTEMS))
     table.add_row("teacher's gain", f"{gain['difference']:+.3f}  95% [{gain['low']:+.3f}, {gain['high']:+.3f}]")

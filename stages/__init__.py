@@ -10,6 +10,7 @@ STAGES = (
     "export",
     "cache",
     "index",
+    "audit",
     "benchmark",
     "gate",
 )

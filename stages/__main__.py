@@ -1,7 +1,8 @@
 """`python -m stages NAME ...`: run one stage by hand or from dvc.yaml.
 
 The signature of the stage's `run` is its command line: a `Path` parameter `messages` becomes `--messages PATH`.
-Parameters come from params.yaml, section NAME.
+Parameters come from params.yaml, section NAME. A stage with a `run_preview` shows with `--preview` what it makes of
+lines on standard input, outside the DAG.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m stages",
         description="Run one stage of the DAG.",
-        epilog="example: python -m stages dialogues --help",
+        epilog="examples:\n  python -m stages dialogues --help\n"
+        "  echo 'call ann at 202-555-0143' | python -m stages anonymize --preview --explain",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("stage", choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the stage's own arguments; see STAGE --help")
@@ -44,6 +47,21 @@ def stage_parser(stage: str) -> argparse.ArgumentParser:
     parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
     for name in _path_arguments(module.run):
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, metavar="PATH")
+    if hasattr(module, "run_preview"):
+        parser.epilog = f"Plain lines instead of paths: python -m stages {stage} --preview --help"
+    return parser
+
+
+def preview_parser(stage: str) -> argparse.ArgumentParser:
+    """Build the parser of a stage's preview."""
+    module = importlib.import_module(f"stages.{stage}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m stages {stage}",
+        description=f"{module.run_preview.__doc__.splitlines()[0]}",
+        epilog=f"example: echo 'call ann at 202-555-0143' | python -m stages {stage} --preview --explain",
+    )
+    parser.add_argument("--preview", action="store_true", required=True, help="read lines, not paths")
+    parser.add_argument("--explain", action="store_true", help="name the rule or model behind each span")
     return parser
 
 
@@ -65,6 +83,8 @@ def run_stage(stage: str, arguments: list[str]) -> None:
     options = vars(stage_parser(stage).parse_args(arguments))
     module = importlib.import_module(f"stages.{stage}")
     start = time.monotonic()
+    # A killed stage writes no status: this one must not be that of the run before.
+    _write_status(stage, ok=False, kind="running", message="", seconds=0.0)
     try:
         params = load_params(options.pop("params"), stage, module.Params)
         module.run(params, **options)
@@ -94,7 +114,12 @@ def _write_status(stage: str, **status: object) -> None:
 def main() -> None:
     """Entry point."""
     options = build_parser().parse_args()
-    run_stage(options.stage, options.arguments)
+    module = importlib.import_module(f"stages.{options.stage}")
+    if "--preview" in options.arguments and hasattr(module, "run_preview"):
+        chosen = preview_parser(options.stage).parse_args(options.arguments)
+        module.run_preview(explain=chosen.explain)
+    else:
+        run_stage(options.stage, options.arguments)
 
 
 if __name__ == "__main__":

@@ -1,119 +1,105 @@
-"""Anonymize: messages -> typed slots in place of what identifies people, keyed pseudonyms in place of senders."""
+"""Anonymize: messages -> typed slots in place of what identifies people, pseudonyms in place of who and where.
+
+Part by part, in processes of their own: memory holds `workers` parts, never the whole log.
+"""
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from itertools import starmap
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 from pydantic import Field
 from tqdm import tqdm
 
+from stages.errors import DataError
+from stages.intake.erasure import ERASED
 from stages.output import whole_directory, write_json, write_rows
 from stages.params import StageParams
-from stages.pii.engine import anonymize_shards
 from stages.pii.key import key_id, load_key, pseudonym
-from stages.pii.names import common_words
+from stages.pii.lexicon import WordUsage
+from stages.pii.lines import BATCH, preview
+from stages.pii.parts import Counts, Work, usage_of
 from stages.pii.spans import TYPES
-from stages.table import read_messages
+from stages.table import part_paths
+
+T = TypeVar("T")
 
 
 class Params(StageParams):
     """Section `anonymize` of params.yaml. None of them changes what is found."""
 
     workers: int = Field(ge=1, le=256)
-    """Processes; each holds the recogniser (about 400 MB)."""
-    shards: int = Field(ge=1, le=100_000)
-    """Parts of the data handed to the workers one by one: more than workers, so that none idles at the end."""
+    """Processes; each holds the recogniser (about 400 MB) and one part of the table."""
     batch_size: int = Field(ge=1, le=10_000)
     """Messages that the recogniser takes at a time; larger is faster, up to some hundreds, but needs memory."""
+    surrogates: bool
+    """Whether to write the messages a second time, with invented names and numbers in place of slots: an export for
+    those who need natural text. No later stage reads it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What was done to a table."""
-
-    messages: int
-    #: Messages that the name recogniser saw.
-    recognized: int
-    #: Spans replaced, by type.
-    replaced: Counter[str]
-
-    def per_1000(self, kind: str) -> float:
-        """Spans of one type per 1,000 messages."""
-        return round(1000 * self.replaced[kind] / max(self.messages, 1), 4)
+def _each(workers: int, call: Callable[..., T], arguments: Sequence[tuple[Any, ...]], what: str) -> Iterator[T]:
+    """Results of calls in processes, in order, with a progress bar; one worker is this process."""
+    with ExitStack() as stack:
+        results: Iterator[T] = starmap(call, arguments)
+        if workers > 1:
+            # Spawned, not forked: the parent has threads (polars), and forking those may hang.
+            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+            futures = [pool.submit(call, *each) for each in arguments]
+            results = (future.result() for future in futures)
+        yield from tqdm(results, f"anonymize: {what}", len(arguments), unit=" parts")
 
 
-def shard_rows(conversation_ids: Sequence[str], shards: int) -> list[list[list[int]]]:
-    """Split rows into shards of whole conversations, by hash.
-
-    Args:
-        conversation_ids: one a row.
-        shards: how many; empty ones are left out.
-
-    Returns:
-        Per shard, per conversation, its row numbers, rising.
-    """
-    conversations: dict[str, list[int]] = {}
-    for row, conversation_id in enumerate(conversation_ids):
-        conversations.setdefault(conversation_id, []).append(row)
-    found: list[list[list[int]]] = [[] for _ in range(shards)]
-    for conversation_id, rows in conversations.items():
-        found[zlib.crc32(conversation_id.encode()) % shards].append(rows)
-    return [shard for shard in found if shard]
-
-
-def anonymize_texts(
-    conversation_ids: Sequence[str], texts: Sequence[str], params: Params
-) -> tuple[list[str], Counts]:
-    """Replace what identifies people in a corpus.
+def anonymize(parts: Sequence[Path], key: bytes, params: Params, directory: Path) -> Counts:
+    """Anonymise a messages table, part by part.
 
     Args:
-        conversation_ids: one a row.
-        texts: one a row; the order of a conversation's rows is the order of its slots.
+        parts: the table.
+        key: the secret.
         params: section `anonymize`.
+        directory: gets `messages/` and, if asked for, `surrogates/`, each with parts of the same names.
 
     Returns:
-        The texts with slots, row by row, and counts.
+        What was done.
     """
-    common = common_words(texts)
-    shards = shard_rows(conversation_ids, params.shards)
-    inputs = ([[texts[row] for row in rows] for rows in shard] for shard in shards)
-    results = anonymize_shards(inputs, common, workers=params.workers, batch_size=params.batch_size)
-    out = [""] * len(texts)
-    replaced: Counter[str] = Counter()
-    recognized = 0
-    for shard, result in zip(shards, tqdm(results, "anonymize", len(shards), unit=" shards"), strict=True):
-        for rows, filled in zip(shard, result.conversations, strict=True):
-            for row, text in zip(rows, filled, strict=True):
-                out[row] = text
-        replaced += result.replaced
-        recognized += result.recognized
-    return out, Counts(len(texts), recognized, replaced)
+    targets = ["messages", "surrogates"] if params.surrogates else ["messages"]
+    for name in targets:
+        (directory / name).mkdir()
+    usage, counts = WordUsage.of([]), Counts()
+    for one in _each(params.workers, usage_of, [(part,) for part in parts], "counting words"):
+        usage += one
+    work = Work(key, usage.common(), params.batch_size)
+    arguments = [(part, *(directory / name / part.name for name in targets)) for part in parts]
+    for done in _each(params.workers, work, arguments, "replacing"):
+        counts += done
+    return counts
 
 
-def anonymize_senders(messages: pl.DataFrame, key: bytes) -> pl.Series:
-    """Replace senders by pseudonyms.
+def read_erased(path: Path, key: bytes) -> dict[str, Any]:
+    """Name the erased senders as they would be named in the messages, were they still there.
 
     Args:
-        messages: a messages table.
+        path: erased.parquet of the ingest stage.
         key: the secret.
 
     Returns:
-        One pseudonym a row; the same person in two sources has two.
+        `senders`, their pseudonyms, and `messages`, how many of theirs were left out.
+
+    Raises:
+        DataError: if the file is not readable.
     """
-    people = messages.select("source", "sender").unique()
-    named = people.with_columns(
-        pseudonym=pl.Series([pseudonym(key, *row) for row in people.iter_rows()], dtype=pl.String())
-    )
-    joined = messages.select("source", "sender").join(
-        named, on=["source", "sender"], how="left", maintain_order="left"
-    )
-    return joined["pseudonym"]
+    try:
+        erased = pl.read_parquet(path, columns=ERASED.names())
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: expected a table of erased senders, got {type(error).__name__}") from None
+    senders = [pseudonym(key, source, sender) for source, sender in erased.select("source", "sender").iter_rows()]
+    return {"senders": sorted(senders), "messages": int(erased["messages"].sum())}
 
 
 def card(counts: Counts, key: bytes) -> dict[str, Any]:
@@ -127,25 +113,36 @@ def card(counts: Counts, key: bytes) -> dict[str, Any]:
     }
 
 
-def run(params: Params, *, messages: Path, out: Path) -> None:
+def run(params: Params, *, messages: Path, erased: Path, out: Path) -> None:
     """Anonymise a messages table.
 
     Args:
         params: section `anonymize`.
-        messages: messages.parquet of the ingest stage.
-        out: directory to fill with messages.parquet, card.json and entities.json.
+        messages: the messages of the ingest stage.
+        erased: erased.parquet of the ingest stage.
+        out: directory to fill with messages/, erased.json, card.json, entities.json and, if asked for, surrogates/.
 
     Raises:
-        DataError: if the table or the key is not usable.
+        DataError: if the table, the erased senders or the key is not usable.
     """
-    table = read_messages(messages)
-    key = load_key()
-    texts, counts = anonymize_texts(table["conversation_id"].to_list(), table["text"].to_list(), params)
-    anonymized = table.with_columns(sender=anonymize_senders(table, key), text=pl.Series(texts, dtype=pl.String()))
+    parts, key = part_paths(messages), load_key()
+    absent = read_erased(erased, key)
     with whole_directory(out) as directory:
-        anonymized.write_parquet(directory / "messages.parquet")
+        counts = anonymize(parts, key, params, directory)
+        write_json(directory / "erased.json", absent)
         write_json(directory / "card.json", card(counts, key))
         write_rows(
             directory / "entities.json",
             [{"entity": k, "count": counts.replaced[k], "per_1000": counts.per_1000(k)} for k in TYPES],
         )
+
+
+def run_preview(*, explain: bool) -> None:
+    """Show, outside the DAG, what becomes of plain lines: standard input -> JSON lines on standard output.
+
+    Args:
+        explain: whether to name the rule or model behind each span.
+    """
+    batch = 1 if sys.stdin.isatty() else BATCH
+    for shown in preview(sys.stdin, explain=explain, batch=batch):
+        print(shown, flush=batch == 1)  # noqa: T201

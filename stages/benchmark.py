@@ -90,8 +90,8 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
         Rates per CPU-second, ratios, and the cosine of the exported vectors with the peer's.
     """
     from rejoinder.vectorizer import cosines
+    from stages.base_encoder import base_folder
     from stages.evaluation.speed import one_by_one, per_cpu_second, sentence_transformer
-    from stages.nn.encoder import base_folder
 
     with tempfile.TemporaryDirectory() as scratch:
         untuned = sentence_transformer(base_folder(params.untuned))

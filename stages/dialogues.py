@@ -1,40 +1,63 @@
 """Dialogues: messages -> turns -> dialogues -> (context, reply) pairs, reply base, phrases, candidate lists.
 
-messages -> merge one sender's consecutive messages -> cut at long gaps -> drop near-duplicate conversations
-         -> split by conversation hash -> pair every turn with the turns before it
+messages -> cut at long silences -> fold spam, merge one sender's messages -> drop near-duplicate conversations
+         -> pair every turn with the turns before it -> distractors, weak reactions -> checks
 """
 
 from __future__ import annotations
 
-import hashlib
-from datetime import datetime
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, get_args
 
 import polars as pl
 from pydantic import Field
 
-from rejoinder.text import normalize, words
+from rejoinder.vectorizer import TOKENIZER
+from stages.assembly.distractors import add_distractors, distractor_report
+from stages.assembly.funnels import balance, funnels_of, offer_funnel
+from stages.assembly.gaps import add_gaps, cut_dialogues, gap_histogram, gap_report, gap_thresholds
+from stages.assembly.keys import normalized, same_words
+from stages.assembly.lengths import length_histogram, length_report, lengths, token_counts
+from stages.assembly.near_duplicates import near_duplicates
+from stages.assembly.pairs import Split, add_fates, add_splits, dialogue_count, make_pairs, split_report
+from stages.assembly.phrases import Offered, k_curve, late_cut, offer_said
+from stages.assembly.turns import fold_repeats, merge_turns, number_turns
+from stages.assembly.weak_reactions import add_weak_reactions, weak_report
+from stages.base_encoder import base_folder
 from stages.errors import DataError
 from stages.evaluation.candidates import build_candidates
+from stages.expectations.pages import write_site
+from stages.expectations.pair_rules import check_pairs
+from stages.expectations.suite import open_context
+from stages.intake.canaries import SOURCE as CANARY
 from stages.output import whole_directory, write_json, write_rows
 from stages.params import StageParams
 from stages.table import read_messages
 
-Split = Literal["train", "validation", "test"]
-_COMMON = 50  # conversations; a turn in more of them is an opener, not a copy
-SLOT = r"<[A-Z]+_[0-9]+>"  # what anonymisation leaves behind, see docs/data-format.md
+PAIRS = (
+    "pair_id", "source", "conversation_id", "split", "sender", "role", "started_at", "late", "context", "reply",
+    "repeats", "reaction", "weak_reaction", "weak_rule", "weak_weight", "distractors",
+)  # fmt: skip
 
 
 class Params(StageParams):
     """How dialogues are cut, paired and split."""
 
     gap_percentile: float = Field(ge=50, lt=100)
-    """A dialogue ends where the silence is longer than this percentile of its source's gaps."""
+    """A dialogue ends where the silence is longer than this percentile of its source's silences before answers."""
     min_gap_s: float = Field(ge=0)
     """Seconds; shorter silences never end a dialogue, whatever the percentile says."""
+    spam_repeats: int = Field(ge=2)
+    """A text said this often within one turn is spam: it is folded into one message, as neighbours always are."""
     context_turns: int = Field(ge=1, le=16)
     """Turns kept before each reply."""
+    distractors: int = Field(ge=1, le=8)
+    """Wrong replies beside each right one; published practice takes 3."""
+    tokenizer: str
+    """Whose tokens the length report counts: as `vectorizer.base`."""
+    block_share: float = Field(gt=0.5, le=1)
+    """The length report names the shortest block that holds this share of the texts whole."""
     validation_share: float = Field(gt=0, lt=0.5)
     """Share of conversations for choosing checkpoints."""
     test_share: float = Field(gt=0, lt=0.5)
@@ -58,175 +81,100 @@ class Params(StageParams):
     negatives: int = Field(ge=1)
     """Replies in a list beside the gold one."""
     seed: int
-    """Of the split, and of the draws of items, pools and negatives."""
+    """Of the split, and of the draws of distractors, items, pools and negatives."""
 
 
-def merge_turns(messages: pl.DataFrame) -> pl.DataFrame:
-    """Merge consecutive messages of one sender.
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps from messages to pairs, each a table, so that all of them can be counted.
+
+    Attributes:
+        people: messages that people sent, with the silences before them.
+        thresholds: longest silence inside a dialogue, by source.
+        messages: with spam folded.
+        turns: with the `fate` of each.
+        pairs: with every column that later steps count.
+    """
+
+    people: pl.DataFrame
+    thresholds: pl.DataFrame
+    messages: pl.DataFrame
+    turns: pl.DataFrame
+    pairs: pl.DataFrame
+
+
+def assemble(table: pl.DataFrame, params: Params) -> Steps:
+    """Make pairs of messages.
 
     Args:
-        messages: a messages table, in any order.
+        table: a messages table, in any order.
+        params: section `dialogues`.
 
     Returns:
-        One row a turn, in order: source, conversation_id, sender, role, started_at, ended_at, text (messages on
-        lines of their own), reaction (the last one given), messages (how many were merged).
+        Every step.
     """
-    ordered = messages.sort("source", "conversation_id", "sent_at", "order")
-    changed = pl.any_horizontal(
-        pl.col(name).ne_missing(pl.col(name).shift(1)) for name in ("source", "conversation_id", "sender")
-    )
-    merged = ordered.with_columns(turn=changed.cast(pl.Int64).cum_sum()).group_by("turn", maintain_order=True)
-    return merged.agg(
-        pl.col("source", "conversation_id", "sender", "role").first(),
-        started_at=pl.col("sent_at").first(),
-        ended_at=pl.col("sent_at").last(),
-        text=pl.col("text").str.join("\n"),
-        reaction=pl.col("reaction").drop_nulls().last(),
-        messages=pl.len(),
-    ).drop("turn")
-
-
-def add_gaps(turns: pl.DataFrame) -> pl.DataFrame:
-    """Add `gap_s`: seconds of silence before a turn; null for the first of a conversation."""
-    gap = pl.col("started_at") - pl.col("ended_at").shift(1).over("source", "conversation_id")
-    return turns.with_columns(gap_s=gap.dt.total_milliseconds() / 1000)
-
-
-def gap_thresholds(turns: pl.DataFrame, params: Params) -> pl.DataFrame:
-    """Longest silence inside a dialogue, by source: the percentile, but at least the floor.
-
-    Args:
-        turns: with `gap_s`.
-        params: percentile and floor.
-
-    Returns:
-        source, percentile_s, threshold_s.
-    """
-    percentile = pl.col("gap_s").quantile(params.gap_percentile / 100, "linear").fill_null(params.min_gap_s)
-    by_source = turns.group_by("source", maintain_order=True).agg(percentile_s=percentile)
-    return by_source.with_columns(threshold_s=pl.max_horizontal("percentile_s", pl.lit(params.min_gap_s)))
-
-
-def cut_dialogues(turns: pl.DataFrame, thresholds: pl.DataFrame) -> pl.DataFrame:
-    """Add `dialogue`: its number within the conversation, one more after each gap above the threshold."""
-    joined = turns.join(thresholds.select("source", "threshold_s"), on="source", maintain_order="left")
-    cut = (pl.col("gap_s") > pl.col("threshold_s")).fill_null(False).cast(pl.Int64)
-    number = cut.cum_sum().over("source", "conversation_id")
-    return joined.with_columns(dialogue=number).drop("threshold_s")
-
-
-def near_duplicates(turns: pl.DataFrame, overlap: float) -> set[str]:
-    """Conversations that repeat an earlier one.
-
-    Two conversations are compared by the sets of their turns of at least four words; the later one (by id) is a
-    duplicate if they share at least `overlap` of the smaller set. Exact but for turns that many conversations
-    share, such as openers: those tell nothing and would make the number of pairs quadratic.
-
-    Args:
-        turns: all turns.
-        overlap: share of the smaller set.
-
-    Returns:
-        Ids of the conversations to drop.
-    """
-    keyed = turns.select("conversation_id", key=pl.col("text").map_elements(_long_key, return_dtype=pl.String))
-    sets = keyed.drop_nulls().unique().filter(pl.len().over("key") <= _COMMON)
-    sizes = sets.group_by("conversation_id").agg(size=pl.len())
-    pairs = sets.join(sets, on="key", suffix="_earlier").filter(
-        pl.col("conversation_id_earlier") < pl.col("conversation_id")
-    )
-    shared = pairs.group_by("conversation_id", "conversation_id_earlier").agg(shared=pl.len())
-    earlier = sizes.rename({"conversation_id": "conversation_id_earlier", "size": "size_earlier"})
-    sized = shared.join(sizes, on="conversation_id").join(earlier, on="conversation_id_earlier")
-    repeated = sized.filter(pl.col("shared") >= overlap * pl.min_horizontal("size", "size_earlier"))
-    # One long turn in common is chance, not a copy.
-    return set(repeated.filter(pl.col("shared") >= 2)["conversation_id"])
-
-
-def _long_key(text: str) -> str | None:
-    found = words(text)
-    return " ".join(found) if len(found) >= 4 else None
-
-
-def split_of(conversation_id: str, params: Params) -> Split:
-    """Assign a conversation to a split by its hash: stable under added data, whatever the order."""
-    digest = hashlib.blake2b(conversation_id.encode(), digest_size=8, key=str(params.seed).encode()).digest()
-    place = int.from_bytes(digest, "big") / 2**64
-    if place < params.test_share:
-        return "test"
-    return "validation" if place < params.test_share + params.validation_share else "train"
-
-
-def make_pairs(turns: pl.DataFrame, context_turns: int) -> pl.DataFrame:
-    """Pair every turn but a dialogue's first with the turns before it.
-
-    Args:
-        turns: with `dialogue` and `split`, in order.
-        context_turns: most turns of context.
-
-    Returns:
-        pair_id, source, conversation_id, split, sender, started_at, context (list, oldest first), reply, reaction.
-    """
-    group = ("source", "conversation_id", "dialogue")
-    shifts = [pl.col("text").shift(n).over(group) for n in range(context_turns, 0, -1)]
-    paired = turns.with_columns(
-        place=pl.int_range(pl.len()).over(group), context=pl.concat_list(shifts).list.drop_nulls()
-    ).filter(pl.col("place") > 0)
-    pair_id = pl.format("{}/{}/{}", "conversation_id", "dialogue", "place")
-    return paired.select(
-        "source", "conversation_id", "split", "sender", "started_at", "context", "reaction",
-        pair_id=pair_id, reply="text",
+    people = table.filter(pl.col("source") != CANARY)
+    people = add_gaps(people.with_columns(key=normalized(people["text"])))
+    thresholds = gap_thresholds(people, params.gap_percentile, params.min_gap_s)
+    numbered = number_turns(cut_dialogues(people, thresholds))
+    messages = add_splits(
+        fold_repeats(numbered, params.spam_repeats),
+        validation_share=params.validation_share, test_share=params.test_share, seed=params.seed,
     )  # fmt: skip
+    turns = add_fates(merge_turns(messages), params.duplicate_overlap).with_columns(said=same_words(pl.col("key")))
+    turns = turns.with_columns(tokens=token_counts(turns["key"], base_folder(params.tokenizer) / TOKENIZER))
+    pairs = add_distractors(make_pairs(turns, params.context_turns), params.distractors, params.seed)
+    late = pl.col("started_at") > late_cut(messages, params.late_share)
+    return Steps(people, thresholds, messages, turns, add_weak_reactions(pairs).with_columns(late=late))
 
 
-def count_said(said: pl.DataFrame, params: Params) -> pl.DataFrame:
-    """Count who said what, and keep what at least k people said, without slots and not too long.
-
-    Args:
-        said: messages; columns sender and text.
-        params: k and the length limit.
-
-    Returns:
-        text (its commonest spelling), key (its canonical form), senders, count; commonest first.
-    """
-    keyed = said.with_columns(key=pl.col("text").map_elements(normalize, return_dtype=pl.String))
-    fit = keyed.filter(
-        pl.col("key").str.len_chars().is_between(1, params.max_reply_chars), ~pl.col("text").str.contains(SLOT)
-    )
-    counted = fit.group_by("key").agg(
-        text=pl.col("text").mode().sort().first(), senders=pl.col("sender").n_unique(), count=pl.len()
-    )
-    vetted = counted.filter(pl.col("senders") >= params.min_reply_senders)
-    return vetted.sort(["count", "key"], descending=[True, False])
-
-
-def late_cut(messages: pl.DataFrame, params: Params) -> datetime:
-    """When the later slice begins: after this time."""
-    cut: datetime = messages["sent_at"].sort()[int((1 - params.late_share) * (len(messages) - 1))]
-    return cut
-
-
-def phrase_tables(messages: pl.DataFrame, params: Params) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Phrases for the cache, and the later traffic on which their coverage is measured.
+def offer(steps: Steps, params: Params) -> Offered:
+    """Choose replies and phrases of people, from conversations that repeat no other: a copy fakes a second sender.
 
     Args:
-        messages: all messages.
-        params: where the later slice begins, k and the length limit.
+        steps: from messages to pairs.
+        params: k, the length limit and the later slice.
 
     Returns:
-        Vetted phrases of the earlier slice as from `count_said`; key and count of the later slice's messages.
+        Reply base, phrases, later traffic, and all counts.
     """
-    cut = late_cut(messages, params)
-    early, late = messages.filter(pl.col("sent_at") <= cut), messages.filter(pl.col("sent_at") > cut)
-    keys = late.select(key=pl.col("text").map_elements(normalize, return_dtype=pl.String))
-    return count_said(early, params), keys.group_by("key").agg(count=pl.len()).sort(["count", "key"])
+    copies = steps.turns.filter(pl.col("fate") == "near_duplicate")
+    own = steps.messages.join(copies, on="conversation_id", how="anti", maintain_order="left")
+    said = own.filter(role="user")
+    cut = late_cut(steps.messages, params.late_share)
+    return offer_said(said, cut, k=params.min_reply_senders, max_chars=params.max_reply_chars)
 
 
-def gap_histogram(turns: pl.DataFrame, thresholds: pl.DataFrame) -> list[dict[str, object]]:
-    """Rows for a plot: silences inside conversations by power-of-two seconds, and each source's threshold."""
-    edge = (2.0 ** pl.col("gap_s").clip(1).log(2).floor()).cast(pl.Int64)
-    counted = turns.drop_nulls("gap_s").group_by("source", gap_s=edge).agg(turns=pl.len())
-    return counted.join(thresholds, on="source").sort("source", "gap_s").to_dicts()
+def card(table: pl.DataFrame, steps: Steps, offered: Offered, params: Params) -> dict[str, Any]:
+    """Sum up: funnels, which add up, and reports. Counts only, never texts.
+
+    Args:
+        table: all messages.
+        steps: from messages to pairs.
+        offered: replies and phrases.
+        params: section `dialogues`.
+
+    Returns:
+        The card.
+
+    Raises:
+        DataError: if the counts do not add up.
+    """
+    k = params.min_reply_senders
+    funnels = [
+        *funnels_of(table, steps.people, steps.messages, steps.turns, steps.pairs),
+        offer_funnel("replies", offered.replies_counted, offered.replies, k),
+        offer_funnel("phrases", offered.phrases_counted, offered.phrases, k),
+    ]
+    balance(funnels)
+    return {
+        **{funnel.name: funnel.as_dict() for funnel in funnels},
+        "dialogues": dialogue_count(steps.turns),
+        "splits": split_report(steps.pairs),
+        "gaps": gap_report(steps.people, steps.thresholds),
+        "distractors": distractor_report(steps.pairs, params.distractors),
+        "weak_reactions": weak_report(steps.pairs),
+    }
 
 
 def run(params: Params, *, messages: Path, out: Path) -> None:
@@ -235,50 +183,53 @@ def run(params: Params, *, messages: Path, out: Path) -> None:
     Args:
         params: section `dialogues`.
         messages: a validated messages table.
-        out: directory to make: pairs, replies, phrases and traffic (parquet), candidate lists, card and plots.
+        out: directory to make: pairs, replies, phrases and traffic (parquet), candidate lists, dialogues.json (the
+            card), rows of plots, and data_docs/.
 
     Raises:
-        DataError: if a split is left without pairs, or the reply base without replies.
+        DataError: if a split is left without pairs, the reply base without replies, the counts do not add up, or
+            a pair breaks a rule.
     """
     table = read_messages(messages)
-    turns = add_gaps(merge_turns(table))
-    thresholds = gap_thresholds(turns, params)
-    dialogues = cut_dialogues(turns, thresholds)
-    duplicates = near_duplicates(dialogues, params.duplicate_overlap)
-    kept = dialogues.filter(~pl.col("conversation_id").is_in(list(duplicates)))
-    kept = kept.with_columns(
-        split=pl.col("conversation_id").map_elements(lambda c: split_of(c, params), return_dtype=pl.String)
-    )
-    pairs = make_pairs(kept, params.context_turns).with_columns(late=pl.col("started_at") > late_cut(table, params))
-    training = kept.filter(pl.col("split") == "train")["conversation_id"].unique()
-    replies = count_said(table.filter(pl.col("conversation_id").is_in(training.to_list())), params)
-    phrases, traffic = phrase_tables(table, params)
-    _check(pairs, replies, phrases, messages)
+    if not (table["source"] != CANARY).any():
+        raise DataError(f"{messages}: expected messages of people, got none. Next: add logs to `ingest`")
+    steps = assemble(table, params)
+    offered = offer(steps, params)
+    _require_enough(steps.pairs, offered, messages)
+    training = lengths(steps.pairs.filter(pl.col("split") == "train"), params.context_turns)
+    blocks = length_report(training, params.block_share)
+    pairs = steps.pairs.select(PAIRS)
+    context = open_context()
+    left = steps.turns.filter(pl.col("fate").ne_missing("near_duplicate"))
+    checks = check_pairs(context, pairs, near_duplicates(left, params.duplicate_overlap))
     with whole_directory(out) as directory:
-        checksums = _write_candidates(pairs, params, directory)
-        for name, frame in {"pairs": pairs, "replies": replies, "phrases": phrases, "traffic": traffic}.items():
-            frame.write_parquet(directory / f"{name}.parquet")
-        write_rows(directory / "gaps.json", gap_histogram(turns, thresholds))
-        counts = {
-            "messages": len(table),
-            "turns": len(turns),
-            "conversations": turns["conversation_id"].n_unique(),
-            "duplicate_conversations": len(duplicates),
-            "duplicate_turns": len(turns) - len(kept),
-            **_card(kept, pairs, thresholds),
-            "replies": len(replies),
-            "phrases": len(phrases),
-        }
-        write_json(directory / "card.json", {**counts, "checksums": checksums})
+        pairs.write_parquet(directory / "pairs.parquet")
+        for name in ("replies", "phrases", "traffic"):
+            getattr(offered, name).write_parquet(directory / f"{name}.parquet")
+        write_rows(directory / "gaps.json", gap_histogram(steps.people, steps.thresholds))
+        write_rows(directory / "lengths.json", length_histogram(training, blocks))
+        write_rows(directory / "k_senders.json", k_curve(offered.replies_counted))
+        write_site(context, directory / "data_docs", checks)
+        write_json(
+            directory / "dialogues.json",
+            {
+                **card(table, steps, offered, params),
+                "lengths": blocks,
+                "checks": checks,
+                "checksums": _write_candidates(pairs, params, directory),
+            },
+        )
 
 
-def _check(pairs: pl.DataFrame, replies: pl.DataFrame, phrases: pl.DataFrame, path: Path) -> None:
-    found = pairs["split"].value_counts().to_dict(as_series=False)
-    sizes = dict(zip(found["split"], found["count"], strict=True))
-    problems = [f"no pairs in split {s}" for s in ("train", "validation", "test") if not sizes.get(s)]
+def _require_enough(pairs: pl.DataFrame, offered: Offered, path: Path) -> None:
+    found = set(pairs["split"].unique())
+    problems = [f"no pairs in split {split}" for split in get_args(Split) if split not in found]
     problems += [
         f"no {name} said by dialogues.min_reply_senders different senders"
-        for name, frame in {"reply was": replies, "phrase of the earlier slice was": phrases}.items()
+        for name, frame in {
+            "reply was": offered.replies,
+            "phrase of the earlier slice was": offered.phrases,
+        }.items()
         if frame.is_empty()
     ]
     if problems:
@@ -301,17 +252,3 @@ def _write_candidates(pairs: pl.DataFrame, params: Params, directory: Path) -> d
         candidates.save(directory / split)
         checksums[split] = candidates.checksum
     return checksums
-
-
-def _card(kept: pl.DataFrame, pairs: pl.DataFrame, thresholds: pl.DataFrame) -> dict[str, object]:
-    dialogues = kept.select("source", "conversation_id", "dialogue").n_unique()
-    by_split = pairs.group_by("split").agg(
-        pairs=pl.len(), conversations=pl.col("conversation_id").n_unique(), reactions=pl.col("reaction").count()
-    )
-    return {
-        "dialogues": dialogues,
-        "opening_turns": dialogues,
-        "pairs": len(pairs),
-        "gaps": {row.pop("source"): row for row in thresholds.to_dicts()},
-        "splits": {row.pop("split"): row for row in by_split.sort("split").to_dicts()},
-    }

@@ -1,8 +1,7 @@
-"""Gate: measurements -> floors, and allowed changes against the champion -> BLESSED or NOT_BLESSED."""
+"""Gate: measurements, audit -> floors, no leaks, allowed changes against the champion -> BLESSED or NOT_BLESSED."""
 
 from __future__ import annotations
 
-import json
 import operator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from stages.errors import GateError
-from stages.output import whole_directory, write_json
+from stages.output import read_json, whole_directory, write_json
 from stages.params import StageParams
 
 
@@ -92,6 +91,29 @@ def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
     ]
 
 
+def audit_checks(audit: dict[str, Any]) -> list[Check]:
+    """Rules on what must not be in the build; none of them has a limit to set.
+
+    Args:
+        audit: of the stage `audit`.
+
+    Returns:
+        All checks.
+    """
+    canaries, erased = audit["canaries"], audit["erased"]
+    return [
+        # A canary that never arrived proves nothing by its absence.
+        Check("canaries planted", canaries["planted"], ">=", 1),
+        Check("canaries lost before anonymisation", canaries["planted"] - canaries["arrived"], "<=", 0),
+        Check("secrets of canaries found", len(canaries["found"]), "<=", 0),
+        Check("erased senders found", len(erased["found"]), "<=", 0),
+        *(
+            Check(f"{name} said by fewer than {audit['min_senders']} people", counts["below_k"], "<=", 0)
+            for name, counts in audit["support"].items()
+        ),
+    ]
+
+
 def champion_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
     """Rules against the champion; none if there is no champion yet, or it cannot be opened here.
 
@@ -113,18 +135,19 @@ def champion_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
     return checks
 
 
-def judge(metrics: dict[str, Any], params: Params) -> dict[str, Any]:
+def judge(metrics: dict[str, Any], audit: dict[str, Any], params: Params) -> dict[str, Any]:
     """Reach a verdict.
 
     Args:
         metrics: of the stage `benchmark`.
+        audit: of the stage `audit`.
         params: the limits.
 
     Returns:
         The verdict document: verdict, reasons (why not, or that there was no champion), checks, the bundles'
         digests, the champion's, and the metrics judged.
     """
-    checks = [*floor_checks(metrics, params), *champion_checks(metrics, params)]
+    checks = [*floor_checks(metrics, params), *audit_checks(audit), *champion_checks(metrics, params)]
     reasons = [str(check) for check in checks if not check.passed]
     verdict = "NOT_BLESSED" if reasons else "BLESSED"
     champion = metrics["champion"]
@@ -132,6 +155,7 @@ def judge(metrics: dict[str, Any], params: Params) -> dict[str, Any]:
         reasons.append("no champion yet: judged by floors alone")
     elif champion["unusable"]:
         reasons.append(f"the champion cannot be opened here: judged by floors alone. {champion['unusable']}")
+    reasons += [f"not searched for leaks: {place}" for place in audit["not_searched"]]
     return {
         "verdict": verdict,
         "reasons": reasons,
@@ -139,21 +163,23 @@ def judge(metrics: dict[str, Any], params: Params) -> dict[str, Any]:
         "bundles": metrics["bundles"],
         "champion": champion and {"digest": champion["digest"]},
         "metrics": {key: metrics[key] for key in ("retrieval", "gains", "speed", "opening", "cache", "sizes_mb")},
+        "audit": audit,
     }
 
 
-def run(params: Params, *, benchmark: Path, out: Path) -> None:
+def run(params: Params, *, benchmark: Path, audit: Path, out: Path) -> None:
     """Judge the candidate.
 
     Args:
         params: section `gate`.
         benchmark: output of the stage `benchmark`.
+        audit: output of the stage `audit`.
         out: directory to make: verdict.json; written whatever the verdict.
 
     Raises:
         GateError: if the candidate is not blessed, with every reason.
     """
-    verdict = judge(json.loads((benchmark / "metrics.json").read_text()), params)
+    verdict = judge(read_json(benchmark / "metrics.json"), read_json(audit / "audit.json"), params)
     with whole_directory(out) as directory:
         write_json(directory / "verdict.json", verdict)
     if verdict["verdict"] != "BLESSED":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -9,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from stages.errors import DataError, StageError
 
 
 @contextmanager
@@ -20,23 +23,40 @@ def whole_directory(out: Path) -> Iterator[Path]:
 
     Yields:
         The directory to write into.
+
+    Raises:
+        StageError: if another run is writing it.
     """
     # One fixed name, so that what a killed run left behind is removed by the next.
     partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        _sync(partial)
-        old = out.with_name(f".{out.name}.old")
-        shutil.rmtree(old, ignore_errors=True)
-        if out.exists():
-            out.rename(old)  # aside, not removed in place: a kill in between must not leave half of it
-        partial.rename(out)
-        shutil.rmtree(old, ignore_errors=True)
-    except BaseException:
+    with _alone(out):
         shutil.rmtree(partial, ignore_errors=True)
-        raise
+        partial.mkdir()
+        try:
+            yield partial
+            _sync(partial)
+            old = out.with_name(f".{out.name}.old")
+            shutil.rmtree(old, ignore_errors=True)
+            if out.exists():
+                out.rename(old)  # aside, not removed in place: a kill in between must not leave half of it
+            partial.rename(out)
+            shutil.rmtree(old, ignore_errors=True)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    # The lock goes with the process, however it ends. Its file stays: were it removed, a run that had just opened
+    # it and a run that makes it anew would each hold a lock of its own.
+    with out.with_name(f".{out.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StageError(f"{out}: another run is writing it; next: wait for it") from None
+        yield
 
 
 def _sync(directory: Path) -> None:
@@ -53,3 +73,22 @@ def write_json(path: Path, value: Any) -> None:
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write rows as a JSON list, the form that `dvc plots` draws."""
     write_json(path, [dict(row) for row in rows])
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON that another stage wrote.
+
+    Args:
+        path: the file.
+
+    Returns:
+        What it holds.
+
+    Raises:
+        DataError: if it is missing or no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        advice = "next: run the stage that writes it"
+        raise DataError(f"{path}: expected JSON, got {type(error).__name__}; {advice}") from None

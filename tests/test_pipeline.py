@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import yaml
 
@@ -21,6 +22,8 @@ from rejoinder.bundle import open_release
 from rejoinder.errors import BundleError
 from rejoinder.release import read_release
 from rejoinder.store import Store
+from stages.leaks.search import search
+from stages.pii.key import pseudonym
 from tests.reach import ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -28,8 +31,8 @@ pytestmark = pytest.mark.pipeline
 #: Small enough for minutes, real in every part.
 SMALL: dict[str, dict[str, Any]] = {
     "ingest": {"readers": ["native"]},
-    "anonymize": {"workers": 1, "shards": 2},
-    "validate": {"min_conversations": 10},
+    "anonymize": {"workers": 1},
+    "validate": {"min_conversations": 10, "max_one_sender_share": 0.9, "max_row_loss": 0.5},
     "dialogues": {
         "test_share": 0.25, "validation_share": 0.25, "test_items": 60, "validation_items": 20,
         "test_pool": 300, "validation_pool": 200, "negatives": 40,
@@ -214,6 +217,74 @@ def test_an_experiment_changes_params_and_is_shown(project: Path, small_again: N
     assert "0.001" in run(project, "dvc", "exp", "show", "--csv").stdout
 
 
+def audit_report(project: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((project / "build" / "audit" / "audit.json").read_text())
+    return report
+
+
+def test_canaries_went_in_and_are_nowhere(project: Path) -> None:
+    report = audit_report(project)
+    assert report["canaries"]["planted"] == report["canaries"]["arrived"] == 5
+    assert report["canaries"]["found"] == []
+    assert report["not_searched"] == []
+    assert report["files"] > 100
+    secrets = [s for c in json.loads((project / "build/ingest/canaries.json").read_text()) for s in c["secrets"]]
+    # The raw zone holds them, so that it is no wonder if a search finds nothing later.
+    raw = sorted((project / "build/ingest/messages").iterdir())
+    assert {hit.needle for hit in search(raw, secrets)} == set(range(len(secrets)))
+
+
+def test_a_leaked_canary_stops_the_gate_without_being_repeated(project: Path, tmp_path: Path) -> None:
+    leak = project / "build" / "student" / "notes.txt"
+    leak.write_text("it was ZORBLATT")
+    dag = yaml.safe_load((project / "dvc.yaml").read_text())["stages"]
+    out = str(tmp_path / "audit")
+    audited = run(project, *dag["audit"]["cmd"].replace("build/audit", out).split())
+    judged = run(
+        project,
+        *dag["gate"]["cmd"].replace("build/audit", out).replace("build/gate", str(tmp_path / "gate")).split(),
+    )
+    leak.unlink()
+    assert audited.returncode == 0, audited.stderr
+    assert judged.returncode != 0
+    assert "secrets of canaries found: expected <= 0, got 1" in judged.stderr
+    assert json.loads((tmp_path / "audit/audit.json").read_text())["canaries"]["found"] == [
+        {"number": 6, "file": "build/student/notes.txt"}
+    ]
+    assert "zorblatt" not in (judged.stderr + audited.stderr).lower()
+
+
+def test_an_erased_sender_is_gone_from_the_next_build_and_the_report_proves_it(
+    project: Path, small_again: None
+) -> None:
+    raw = pl.concat(map(pl.read_parquet, sorted((project / "build/ingest/messages").iterdir())))
+    sender = raw.filter(source="native")["sender"].value_counts().sort("count", "sender").row(-1)[0]
+    key = bytes.fromhex((project / ".rejoinder/anonymize.key").read_text().strip())
+    name = pseudonym(key, "native", sender)
+    texts = [t for t in raw.filter(sender=sender)["text"] if len(t) > 40 and "<" not in t]
+    own = [t for t in texts if raw["text"].eq(t).sum() == 1][:20]
+    built = [p for p in (project / "build").rglob("*") if p.is_file()]
+    assert [hit for hit in search(built, [name]) if "dialogues" in str(hit.path)]
+    assert own
+    assert {hit.needle for hit in search(built, own)} == set(range(len(own)))
+    write_params(project, gate={"max_r_at_1_drop": 1.0})  # the lists of so small a build are too short to compare
+    (project / "data/erase/requests.txt").write_text(f"# asked in May\nnative/{sender}\n")
+    done = run(project, sys.executable, "-m", "flows.repro")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert sender not in done.stdout + done.stderr
+    report = audit_report(project)
+    assert report["erased"] == {"senders": 1, "found": []}
+    assert all(counts["below_k"] == 0 for counts in report["support"].values())
+    card = json.loads((project / "build/ingest/card.json").read_text())
+    assert card["erased"] == raw.filter(sender=sender).height > 0
+    assert card["rows_out"] == raw.height - card["erased"]
+    # Not only the audit says so.
+    proof = project / "build/anonymize/erased.json"
+    built = [p for p in (project / "build").rglob("*") if p.is_file() and p != proof]
+    assert json.loads(proof.read_text())["senders"] == [name]
+    assert list(search(built, [name, *own])) == []
+
+
 def test_the_first_answer_is_cheap(project: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = run(project, "rejoinder", "ask", "I feel lonely")
@@ -247,7 +318,17 @@ def test_a_broken_log_line_is_quarantined_and_named(project: Path, tmp_path: Pat
     good = (project / "data" / "logs" / "slice.jsonl").read_text().splitlines()[:200]
     (logs / "a.jsonl").write_text("\n".join([*good, '{"conversation_id": "secret-words"']) + "\n")
     done = run(
-        project, sys.executable, "-m", "stages", "ingest", "--logs", str(logs), "--out", str(tmp_path / "out")
+        project,
+        sys.executable,
+        "-m",
+        "stages",
+        "ingest",
+        "--logs",
+        str(logs),
+        "--erase",
+        "data/erase",
+        "--out",
+        str(tmp_path / "out"),
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "out" / "card.json").read_text())["rejected"] == 1

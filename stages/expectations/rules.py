@@ -1,37 +1,28 @@
-"""The rules for the messages table.
-
-The expressions for personal data are written independently of the anonymiser's: a gap there must not be a gap here.
-"""
+"""The rules for the messages table, row by row, and for what its sources look like as a whole."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from stages.table import REACTIONS, ROLES
 
-#: A broken `critical` rule stops the run; rows that break a `row` rule go to quarantine, and the run goes on.
-Severity = Literal["critical", "row"]
+#: A broken `critical` rule stops the run; rows that break a `row` rule go to quarantine, and the run goes on; a
+#: `warning` is shown and changes nothing.
+Severity = Literal["critical", "row", "warning"]
 
 REQUIRED = ("conversation_id", "message_id", "sender", "sent_at", "text")
 
 #: Chat logs are not older than this; an earlier date is a parser's mistake.
 EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
 
-#: Sixteen lower-case hexadecimal digits: a sender after keyed hashing, never a name or an account.
-KEYED_SENDER = r"\A[0-9a-f]{16}\Z"
+#: Anything but white space and characters of no width.
+VISIBLE = r"[^\s\u200b-\u200f\u2060\ufeff]"
 
-#: Any address: something, an at sign, a dotted name.
-EMAIL = r"[^\s@<>]@[^\s@<>]+\.[A-Za-z]{2,}"
-
-#: 13 to 19 digits (ISO/IEC 7812), in one piece or in the groups printed on cards: 4-4-4-1..7 and 4-6-5.
-#: Single digits with blanks between them are somebody counting.
-CARD = r"(?<!\d)\d{4}[ -]?(?:\d{4}[ -]?\d{4}[ -]?\d{1,7}|\d{6}[ -]?\d{5})(?!\d)"
-
-#: Nine or more digits, with at most two separators between neighbours.
-PHONE = r"\d(?:[ ().\-/]{0,2}\d){8,}"
+#: A slot that anonymisation left half-written: no number, a number from 0 on, an angle bracket missing.
+BAD_SLOT = r"<(?![A-Z_]+_[1-9][0-9]*>)[A-Z]{2,}_[A-Z0-9_]*|(?<![<A-Z_])[A-Z]{2,}_[A-Z0-9_]*>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +30,7 @@ class Rule:
     """One rule: what is expected, and how Great Expectations checks it.
 
     Attributes:
-        id: a short stable name, the one found in `quarantine.parquet`.
+        id: a short stable name, the one found in the quarantine.
         severity: what a breach leads to.
         description: the expectation in words.
         expectation: the class in `great_expectations.expectations`.
@@ -53,66 +44,19 @@ class Rule:
     arguments: Mapping[str, Any]
 
 
-def message_rules(
-    *, now: datetime, max_chars: int, max_digits: int, min_messages: int, min_conversations: int, min_senders: int
-) -> tuple[Rule, ...]:
-    """List the rules of the suite "messages".
+def row_rules(*, latest: datetime, max_chars: int, max_backward_s: float) -> tuple[Rule, ...]:
+    """List the rules that each message must hold to, whatever the other sources are like.
 
     Args:
-        now: the latest believable `sent_at`, with a time zone.
+        latest: the latest believable `sent_at`, with a time zone.
         max_chars: longest text, characters.
-        max_digits: longest run of digits in a text.
-        min_messages: rows.
-        min_conversations: distinct conversations.
-        min_senders: distinct senders.
+        max_backward_s: seconds that the clock of a conversation may run back; judged before, in `clock`.
 
     Returns:
-        The rules: size first, then row by row, then privacy.
+        The rules, over the columns of a messages table and `in_time`.
     """
     return (
-        *_size_rules(min_messages, min_conversations, min_senders),
         *(_required(column) for column in REQUIRED),
-        *_row_rules(now, max_chars),
-        *_privacy_rules(max_digits),
-    )
-
-
-def _size_rules(messages: int, conversations: int, senders: int) -> tuple[Rule, ...]:
-    return (
-        Rule(
-            "enough_messages",
-            "critical",
-            f"at least {messages:,} messages",
-            "ExpectTableRowCountToBeBetween",
-            {"min_value": messages},
-        ),
-        _distinct("enough_conversations", "conversation_id", conversations, "conversations"),
-        _distinct("enough_senders", "sender", senders, "senders"),
-    )
-
-
-def _distinct(rule: str, column: str, least: int, what: str) -> Rule:
-    return Rule(
-        rule,
-        "critical",
-        f"at least {least:,} {what}",
-        "ExpectColumnUniqueValueCountToBeBetween",
-        {"column": column, "min_value": least},
-    )
-
-
-def _required(column: str) -> Rule:
-    return Rule(
-        f"{column}_present",
-        "row",
-        f"{column} is not null",
-        "ExpectColumnValuesToNotBeNull",
-        {"column": column},
-    )
-
-
-def _row_rules(now: datetime, max_chars: int) -> tuple[Rule, ...]:
-    return (
         Rule(
             "message_unique",
             "row",
@@ -120,56 +64,122 @@ def _row_rules(now: datetime, max_chars: int) -> tuple[Rule, ...]:
             "ExpectCompoundColumnsToBeUnique",
             {"column_list": ["conversation_id", "message_id"], "ignore_row_if": "any_value_is_missing"},
         ),
+        matches("text_visible", "row", "text holds a visible character", "text", VISIBLE),
         Rule(
             "text_length",
             "row",
-            f"text has 1 to {max_chars:,} characters",
+            f"text has at most {max_chars:,} characters",
             "ExpectColumnValueLengthsToBeBetween",
-            {"column": "text", "min_value": 1, "max_value": max_chars},
+            {"column": "text", "max_value": max_chars},
         ),
         Rule(
             "sent_at_sane",
             "row",
             f"sent_at lies between {EARLIEST.year} and the time of the run",
             "ExpectColumnValuesToBeBetween",
-            {"column": "sent_at", "min_value": EARLIEST, "max_value": now},
+            {"column": "sent_at", "min_value": EARLIEST, "max_value": latest},
         ),
-        _one_of("role", ROLES),
-        _one_of("reaction", REACTIONS),
+        one_of(
+            "clock_forward",
+            "row",
+            "in_time",
+            (True,),
+            f"the clock of a conversation runs back by at most {max_backward_s:g} s",
+        ),
+        one_of("role_known", "row", "role", ROLES, f"role, where given, is one of {', '.join(ROLES)}"),
+        one_of(
+            "reaction_known", "row", "reaction", REACTIONS, f"reaction, if any, is one of {', '.join(REACTIONS)}"
+        ),
+        free_of("bad_slot", "row", "half-written slot", BAD_SLOT),
     )
 
 
-def _one_of(column: str, values: tuple[str, ...]) -> Rule:
-    return Rule(
-        f"{column}_known",
-        "row",
-        f"{column}, where given, is one of {', '.join(values)}",
-        "ExpectColumnValuesToBeInSet",
-        {"column": column, "value_set": list(values)},
-    )
+def size_rules(*, messages: int, conversations: int, senders: int) -> tuple[Rule, ...]:
+    """List the least sizes, over the table of sources.
 
+    Args:
+        messages: rows.
+        conversations: distinct conversations.
+        senders: distinct senders.
 
-def _privacy_rules(max_digits: int) -> tuple[Rule, ...]:
-    return (
+    Returns:
+        The rules; they can be checked without any source.
+    """
+    return tuple(
         Rule(
-            "sender_keyed",
+            f"enough_{column}",
             "critical",
-            "sender is 16 lower-case hexadecimal digits, that is, keyed",
-            "ExpectColumnValuesToMatchRegex",
-            {"column": "sender", "regex": KEYED_SENDER},
-        ),
-        _free_of("email", "critical", "e-mail address", EMAIL),
-        _free_of("card", "critical", "payment card number", CARD),
-        _free_of("digits", "critical", f"run of more than {max_digits} digits", rf"\d{{{max_digits + 1},}}"),
-        _free_of("phone", "row", "phone number: nine or more digits in groups", PHONE),
+            f"at least {least:,} {column}",
+            "ExpectColumnSumToBeBetween",
+            {"column": column, "min_value": least},
+        )
+        for column, least in (("messages", messages), ("conversations", conversations), ("senders", senders))
     )
 
 
-def _free_of(what: str, severity: Severity, words: str, regex: str) -> Rule:
+def share_rules(limits: Mapping[str, float]) -> tuple[Rule, ...]:
+    """List the limits of shares, over the table of sources: the worst source decides.
+
+    Args:
+        limits: the largest share allowed by column of the table, one of `SHARES`.
+
+    Returns:
+        The rules, and the one that slots are numbered without holes.
+    """
+    shares = (
+        _at_most(f"{column}_limited", "critical", f"{words}: at most {limits[column]:.1%}", column, limits[column])
+        for column, words in SHARES.items()
+    )
+    return (
+        *shares,
+        _at_most(
+            "reactions_in_band",
+            "critical",
+            "messages with a reaction: share outside its band by 0%",
+            "out_of_band",
+            0.0,
+        ),
+        _at_most("slots_numbered", "warning", "slots of a type and conversation: numbered 1 to n", "slot_holes", 0),
+    )
+
+
+#: Columns of the table of sources that have a limit, and what they are.
+SHARES = {
+    "repeated_share": "messages said over and over by one sender in one conversation",
+    "only_slots_share": "messages of slots alone",
+    "foreign_share": "messages mostly in another script",
+    "one_sender_share": "conversations with one sender",
+    "label_share": "messages with the commonest reaction",
+    "sender_share": "messages of all sources by the busiest sender",
+}
+
+
+def matches(rule: str, severity: Severity, words: str, column: str, regex: str) -> Rule:
+    """Say that every value of a column holds a match."""
+    return Rule(rule, severity, words, "ExpectColumnValuesToMatchRegex", {"column": column, "regex": regex})
+
+
+def free_of(what: str, severity: Severity, words: str, regex: str, column: str = "text") -> Rule:
+    """Say that no text holds a match, in a column that has the texts."""
     return Rule(
         f"no_{what}",
         severity,
         f"text holds no {words}",
         "ExpectColumnValuesToNotMatchRegex",
-        {"column": "text", "regex": regex},
+        {"column": column, "regex": regex},
     )
+
+
+def one_of(rule: str, severity: Severity, column: str, values: Sequence[object], words: str) -> Rule:
+    """Say that every value of a column, where given, is one of some."""
+    return Rule(rule, severity, words, "ExpectColumnValuesToBeInSet", {"column": column, "value_set": list(values)})
+
+
+def _required(column: str) -> Rule:
+    return Rule(
+        f"{column}_present", "row", f"{column} is not null", "ExpectColumnValuesToNotBeNull", {"column": column}
+    )
+
+
+def _at_most(rule: str, severity: Severity, words: str, column: str, limit: float) -> Rule:
+    return Rule(rule, severity, words, "ExpectColumnMaxToBeBetween", {"column": column, "max_value": limit})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from rejoinder.vectorizer import TOKENIZER, Vectors, open_tokenizer, token_ids
-from stages.errors import ParamsError
+from stages.base_encoder import base_folder
 
 CONFIG = "encoder.json"
 PROJECTION = "projection.safetensors"
@@ -117,33 +116,6 @@ def load_base(name: str, *, max_length: int, context_turns: int) -> SentenceEnco
     body: Any = _body(folder)
     config = EncoderConfig(int(body.config.hidden_size), max_length, context_turns)
     return SentenceEncoder(body, folder / TOKENIZER, config).eval()
-
-
-def base_folder(name: str) -> Path:
-    """Find an untrained encoder's folder.
-
-    Args:
-        name: a folder in Hugging Face's layout, or an installed package that carries one in `model/`.
-
-    Returns:
-        The folder.
-
-    Raises:
-        ParamsError: if there is neither such a folder nor such a package.
-    """
-    if Path(name).is_dir():
-        return Path(name)
-    try:
-        package = importlib.import_module(name.replace("-", "_"))
-    except ImportError:
-        package = None
-    folder = Path(package.__file__).parent / "model" if package and package.__file__ else Path(name)
-    if not (folder / TOKENIZER).is_file():
-        raise ParamsError(
-            f"base encoder: expected a folder with config.json, {TOKENIZER} and weights, or an installed package "
-            f"that carries one, got {name!r}; next: correct vectorizer.base and benchmark.untuned in params.yaml"
-        )
-    return folder
 
 
 def _body(folder: Path) -> nn.Module:

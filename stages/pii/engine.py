@@ -1,94 +1,103 @@
-"""Anonymise whole conversations, in shards that may run in processes of their own."""
+"""Anonymise whole conversations: patterns and names over every text, the recogniser where a gate says so."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
-from functools import partial
-from multiprocessing import get_context
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from stages.pii import names, structured
-from stages.pii.slots import Slots
+from stages.pii import accounts, addresses, ages, names, structured
+from stages.pii.lexicon import Lexicon
+from stages.pii.mentions import Mentions, same_person
+from stages.pii.plain import Plain, plain
+from stages.pii.recognizer import Entity, recognize
+from stages.pii.slots import Replace, fill, fold
 from stages.pii.spans import Span, resolve
+
+#: Without one there is neither an age nor a street address.
+_DIGIT = re.compile(r"\d")
 
 #: The texts of one conversation, in order.
 Conversation = Sequence[str]
 
 
-@dataclass(slots=True)
-class Anonymized:
-    """The conversations of one shard, anonymised, and what was done to them."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Conversations in plain form, and which of their texts the recogniser has to see."""
 
-    conversations: list[list[str]] = field(default_factory=list)
-    #: How many spans were replaced, by type.
-    replaced: Counter[str] = field(default_factory=Counter)
-    #: How many texts the recogniser saw.
-    recognized: int = 0
+    conversations: Sequence[Sequence[Plain]]
+    gated: Counter[str]
 
 
-def find(text: str, people: names.NameFinder | None) -> list[Span]:
-    """Find everything that identifies somebody in one text.
-
-    Args:
-        text: one message.
-        people: the names of its conversation.
-
-    Returns:
-        Disjoint spans, by rising start.
-    """
-    return resolve([*structured.find(text), *(people.find(text) if people else [])])
+def prepare(conversations: Iterable[Conversation], lexicon: Lexicon) -> Prepared:
+    """Make conversations plain, and ask the gate."""
+    read = [[plain(text) for text in texts] for texts in conversations]
+    gated = Counter(t.text for texts in read for t in texts if names.may_hold_name(t.text, lexicon))
+    return Prepared(read, gated)
 
 
-def anonymize_shard(conversations: Sequence[Conversation], common: frozenset[str], batch_size: int) -> Anonymized:
-    """Anonymise some conversations.
+def detect(prepared: Prepared, lexicon: Lexicon, batch_size: int) -> Iterator[list[list[Span]]]:
+    """Find everything that identifies somebody.
 
     Args:
-        conversations: each of them whole, since names and slots are its own.
-        common: from `names.common_words`, over the whole corpus.
-        batch_size: texts that the recogniser takes at a time.
-
-    Returns:
-        The same conversations, in the same order.
-    """
-    gated = [
-        (place, text)
-        for place, conversation in enumerate(conversations)
-        for text in conversation
-        if names.may_hold_name(text, common)
-    ]
-    people: list[set[str]] = [set() for _ in conversations]
-    found = names.recognize([text for _, text in gated], common, batch_size)
-    for (place, _), surfaces in zip(gated, found, strict=True):
-        people[place].update(surfaces)
-    done = Anonymized(recognized=len(gated))
-    for conversation, known in zip(conversations, people, strict=True):
-        finder, slots = names.NameFinder.of(known, common), Slots()
-        spans = [find(text, finder) for text in conversation]
-        done.replaced.update(span.type for found_here in spans for span in found_here)
-        done.conversations.append([slots.fill(t, s) for t, s in zip(conversation, spans, strict=True)])
-    return done
-
-
-def anonymize_shards(
-    shards: Iterable[Sequence[Conversation]], common: frozenset[str], *, workers: int, batch_size: int
-) -> Iterator[Anonymized]:
-    """Anonymise shards, one after the other or in processes.
-
-    Args:
-        shards: conversations.
-        common: from `names.common_words`, over the whole corpus.
-        workers: number of processes; 1 stays in this one.
+        prepared: conversations, whole, since a name found anywhere in one is looked for everywhere in it.
+        lexicon: which words are names.
         batch_size: texts that the recogniser takes at a time.
 
     Yields:
-        The shards' results, in their order.
+        Per conversation, per text, disjoint spans by rising start, over the original.
     """
-    work = partial(anonymize_shard, common=common, batch_size=batch_size)
-    if workers == 1:
-        yield from map(work, shards)
-        return
-    # Spawned, not forked: the parent has threads (polars), and forking those may hang.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        yield from pool.map(work, shards)
+    gated = list(prepared.gated)
+    entities = dict(zip(gated, recognize(gated, batch_size), strict=True))
+    for texts in prepared.conversations:
+        found = _detect([text.text for text in texts], entities, lexicon)
+        yield [[text.original(span) for span in spans] for text, spans in zip(texts, found, strict=True)]
+
+
+def _detect(texts: Conversation, entities: Mapping[str, list[Entity]], lexicon: Lexicon) -> list[list[Span]]:
+    people = [names.find(text, entities.get(text, ()), lexicon) for text in texts]
+    mentions = Mentions.of(surfaces(texts, people), lexicon)
+    spans = []
+    for text, found in zip(texts, people, strict=True):
+        everything = [*found, *structured.find(text), *accounts.find(text, lexicon)]
+        if _DIGIT.search(text):
+            everything += [*ages.find(text), *addresses.find(text)]
+        if mentions:
+            everything += mentions.find(text)
+        spans.append(resolve(everything))
+    return spans
+
+
+def surfaces(texts: Conversation, spans: Sequence[Sequence[Span]]) -> set[str]:
+    """Collect the names of people that were found in a conversation, as they are written."""
+    return {
+        text[span.start : span.end]
+        for text, found in zip(texts, spans, strict=True)
+        for span in found
+        if span.type == "PERSON"
+    }
+
+
+#: Makes a conversation's replacements, given which names are the same person's.
+NewReplace = Callable[[Mapping[str, str]], Replace]
+
+
+def replace(texts: Conversation, spans: Sequence[Sequence[Span]], new: NewReplace) -> list[str]:
+    """Replace what was found in one conversation.
+
+    Args:
+        texts: the conversation.
+        spans: from `detect`.
+        new: e.g. `Slots`.
+
+    Returns:
+        The texts, with a replacement in place of each span.
+    """
+    replacement = new(same_person(fold(surface) for surface in surfaces(texts, spans)))
+    return [fill(text, found, replacement) for text, found in zip(texts, spans, strict=True)]
+
+
+def count(spans: Sequence[Sequence[Span]]) -> Counter[str]:
+    """Count spans by type."""
+    return Counter(span.type for found in spans for span in found)

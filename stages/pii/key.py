@@ -7,6 +7,7 @@ import hmac
 import os
 import secrets
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from stages.errors import DataError
@@ -28,18 +29,21 @@ def load_key(file: Path = FILE) -> bytes:
         The key, 32 bytes.
 
     Raises:
-        DataError: if the key is not 64 hexadecimal digits.
+        DataError: if the key is not 64 hexadecimal digits, or others may read its file.
     """
     if VARIABLE in os.environ:
         return _parse(os.environ[VARIABLE], f"environment variable {VARIABLE}")
     if not file.exists():
-        _make(file)
+        with suppress(FileExistsError):  # another first run was faster: its key is the key
+            _make(file)
+    if file.stat().st_mode & 0o077:
+        raise DataError(f"{file}: expected to be readable by its owner only, got more; next: chmod 600 {file}")
     return _parse(file.read_text(encoding="ascii", errors="replace"), str(file))
 
 
 def _make(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    # O_EXCL: of two first runs at once, one fails instead of silently using another key.
+    # O_EXCL: of two first runs at once, only one makes a key.
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as handle:
         handle.write(secrets.token_hex(_BYTES) + "\n")

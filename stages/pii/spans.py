@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 #: Every type of slot; where two spans of equal length overlap, the type named first wins.
-TYPES = ("EMAIL", "URL", "IBAN", "CARD", "SSN", "IP", "PHONE", "HANDLE", "PERSON", "NUMBER")
+TYPES = (
+    "EMAIL", "URL", "IBAN", "CARD", "SSN", "IP", "BIRTH_DATE", "PHONE", "ADDRESS", "HANDLE", "PERSON", "AGE",
+    "NUMBER",
+)  # fmt: skip
 
 
 class Span(NamedTuple):
@@ -15,6 +18,8 @@ class Span(NamedTuple):
     start: int
     end: int
     type: str
+    #: What found it, for people: e.g. "phone.international", "ner".
+    rule: str
 
 
 def resolve(spans: Iterable[Span]) -> list[Span]:
@@ -24,8 +29,8 @@ def resolve(spans: Iterable[Span]) -> list[Span]:
         spans: spans of one text, in any order.
 
     Returns:
-        Disjoint spans by rising start that cover the same characters. A merged span has the type of its longest
-        part; of parts equally long, the type that `TYPES` names first.
+        Disjoint spans by rising start that cover the same characters. A merged span has type and rule of its
+        longest part; of parts equally long, the type that `TYPES` names first.
     """
     merged: list[tuple[Span, Span]] = []
     for span in sorted(spans):
@@ -34,7 +39,7 @@ def resolve(spans: Iterable[Span]) -> list[Span]:
             continue
         whole, longest = merged[-1]
         longest = max(longest, span, key=_rank)
-        merged[-1] = Span(whole.start, max(whole.end, span.end), longest.type), longest
+        merged[-1] = Span(whole.start, max(whole.end, span.end), longest.type, longest.rule), longest
     return [whole for whole, _ in merged]
 
 

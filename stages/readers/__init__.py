@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
-from stages.readers import chitchat, native, seinfeld
+from stages.readers import chitchat, discord, messenger, native, seinfeld, telegram, whatsapp
+from stages.readers.names import ReaderName
 from stages.table import Reader
-
-ReaderName = Literal["native", "chitchat", "seinfeld"]
 
 READERS: Mapping[ReaderName, Reader] = {
     "native": native.read,
     "chitchat": chitchat.read,
     "seinfeld": seinfeld.read,
+    "messenger": messenger.read,
+    "telegram": telegram.read,
+    "discord": discord.read,
+    "whatsapp": whatsapp.read,
 }

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from stages.table import Message, Rejected
+from stages.readers.rows import ExportRow, Identifier, Moment, Text, parsed
+from stages.table import Item, Message
 
 FILE = "dataset.json"
 
 
-def read(_logs: Path) -> Iterator[Message | Rejected]:
+class Row(ExportRow):
+    """One message."""
+
+    text: Text
+    timestamp: Moment
+    sender: Identifier
+
+
+def read(_logs: Path) -> Iterator[Item]:
     """Read the packaged data.
 
     Args:
@@ -25,38 +34,35 @@ def read(_logs: Path) -> Iterator[Message | Rejected]:
         message in the file, from 1, since the file is one line.
     """
     data = json.loads(resources.files("chitchat_dataset").joinpath(FILE).read_text(encoding="utf-8"))
-    number = 0
+    before = 0
     for conversation_id, conversation in data.items():
-        turns = conversation["messages"]
-        for place, raw in enumerate((message for turn in turns for message in turn), start=1):
-            number += 1
-            yield parse(number, conversation_id, place, raw)
+        messages = [message for turn in conversation["messages"] for message in turn]
+        yield from parsed(FILE, enumerate(messages, start=before + 1), partial(parse, conversation_id, before))
+        before += len(messages)
 
 
-def parse(number: int, conversation_id: str, place: int, raw: dict[str, Any]) -> Message | Rejected:
+def parse(conversation_id: str, before: int, number: int, raw: Any) -> Item:
     """Read one message.
 
     Args:
-        number: its running number in the file, from 1.
         conversation_id: the package's id.
-        place: its running number in the conversation, from 1; becomes its id.
+        before: messages of the file before its conversation; its place after them becomes its id.
+        number: its running number in the file, from 1.
         raw: `text`, `timestamp` (ISO 8601, UTC) and `sender`.
 
     Returns:
-        The message, or the row as JSON with a reason that names the field.
+        The message.
+
+    Raises:
+        ValidationError: if a field is missing or of another type.
     """
-    try:
-        return Message(
-            file=FILE,
-            line=number,
-            conversation_id=conversation_id,
-            message_id=str(place),
-            sender=raw["sender"],
-            sent_at=datetime.fromisoformat(raw["timestamp"]),
-            text=raw["text"],
-        )
-    except KeyError as error:
-        reason = f"{error.args[0]}: missing"
-    except ValueError:
-        reason = "timestamp: not ISO 8601"
-    return Rejected(FILE, number, reason, json.dumps(raw, ensure_ascii=False))
+    row = Row.model_validate(raw)
+    return Message(
+        file=FILE,
+        line=number,
+        conversation_id=conversation_id,
+        message_id=str(number - before),
+        sender=row.sender,
+        sent_at=row.timestamp,
+        text=row.text,
+    )

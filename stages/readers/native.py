@@ -5,14 +5,21 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from stages.errors import DataError
-from stages.table import Message, Reaction, Rejected, Role
+from stages.readers.exports import ARCHIVES, shown
+from stages.readers.rows import END, EPOCH, MAX_IDENTIFIER, reason
+from stages.table import Item, Message, Reaction, Rejected, Role
 
-Identifier = Annotated[str, StringConstraints(pattern=r"\S")]
+SUFFIX = ".jsonl"
+
+#: Bytes of a line that is still read: a longer one is no chat message, and may be any size.
+MAX_LINE = 2**20
+
+Identifier = Annotated[str, StringConstraints(pattern=r"\S", max_length=MAX_IDENTIFIER)]
 
 
 class Row(BaseModel):
@@ -23,38 +30,77 @@ class Row(BaseModel):
     conversation_id: Identifier
     message_id: Identifier
     sender: Identifier
-    sent_at: AwareDatetime
+    sent_at: Annotated[AwareDatetime, Field(ge=EPOCH, lt=END)]
     text: str
     reaction: Reaction | None = None
     role: Role = "user"
 
 
-def read(logs: Path) -> Iterator[Message | Rejected]:
+def read(logs: Path) -> Iterator[Item]:
     """Read every `*.jsonl` of a folder, in the order of their names.
 
     Args:
         logs: the folder; subfolders are not searched.
 
-    Yields:
-        One item a line; lines of white space only are skipped.
+    Returns:
+        One item a line; lines of white space only are skipped. A link or an archive is one rejected row.
 
     Raises:
         DataError: if the folder is missing, or naming every file without a single row.
     """
     if not logs.is_dir():
         raise DataError(f"{logs}: expected a folder of *.jsonl logs, got no such folder; next: make it, even empty")
-    paths = sorted(logs.glob("*.jsonl"))
-    if empty := [path for path in paths if _is_empty(path)]:
-        found = [f"{path}: expected at least one row, got an empty file" for path in empty]
-        raise DataError("\n".join([*found, "next: remove the files above, or export them again"]))
-    for path in paths:
+    paths = sorted(path for path in logs.iterdir() if takes(path))
+    archives = [path for path in paths if path.suffix.lower() in ARCHIVES]
+    refused = [path for path in paths if path not in archives and (path.is_symlink() or not path.is_file())]
+    files = [path for path in paths if path not in archives and path not in refused]
+    if empty := [number for number, path in enumerate(files, start=1) if _is_empty(path)]:
+        # Not named: people name files after people.
+        found = (
+            f"{logs}: expected at least one row in each *.jsonl, got empty files; by name they are number {empty}"
+        )
+        raise DataError(f"{found} of {len(files)}; next: remove them, or export them again")
+    rejected = [Rejected(shown(path, logs), 1, "link or no regular file: not read", "") for path in refused]
+    rejected += [Rejected(shown(path, logs), 1, "archive: unpack it first", "") for path in archives]
+    return _items(logs, files, rejected)
+
+
+def takes(path: Path) -> bool:
+    """Tell of a file or link beside the exports whether it is read, or rejected as a row."""
+    return path.suffix.lower() in {SUFFIX, *ARCHIVES}
+
+
+def _items(logs: Path, files: list[Path], rejected: list[Rejected]) -> Iterator[Item]:
+    yield from rejected
+    for path in files:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield parse(path.name, number, line.removeprefix(codecs.BOM_UTF8))
+            yield from lines(shown(path, logs), file)
 
 
-def parse(file: str, number: int, line: bytes) -> Message | Rejected:
+def lines(name: str, file: BinaryIO) -> Iterator[Item]:
+    """Read a file line by line, holding `MAX_LINE` bytes at most.
+
+    Args:
+        name: the name to report.
+        file: the open file.
+
+    Yields:
+        One item a line that is not blank.
+    """
+    number = 0
+    while line := file.readline(MAX_LINE + 1):
+        number += 1
+        if len(line) > MAX_LINE and not line.endswith(b"\n"):
+            yield Rejected(
+                name, number, f"line longer than {MAX_LINE} bytes", line.decode("utf-8", "backslashreplace")
+            )
+            while line and not line.endswith(b"\n"):
+                line = file.readline(MAX_LINE)
+        elif line.strip():
+            yield parse(name, number, line.removeprefix(codecs.BOM_UTF8))
+
+
+def parse(file: str, number: int, line: bytes) -> Item:
     """Read one line strictly.
 
     Args:
@@ -72,19 +118,10 @@ def parse(file: str, number: int, line: bytes) -> Message | Rejected:
     try:
         row = Row.model_validate_json(raw)
     except ValidationError as error:
-        return Rejected(file, number, _reason(error), raw)
+        return Rejected(file, number, reason(error), raw)
     return Message(file=file, line=number, **dict(row))
 
 
 def _is_empty(path: Path) -> bool:
     with path.open("rb") as file:
-        return not any(line.strip() for line in file)
-
-
-def _reason(error: ValidationError) -> str:
-    # An unknown key may itself be somebody's name, so it is not repeated; the quarantined row shows it.
-    problems = {
-        "unknown key" if e["type"] == "extra_forbidden" else ": ".join([*map(str, e["loc"]), e["type"]])
-        for e in error.errors(include_url=False, include_context=False, include_input=False)
-    }
-    return "; ".join(sorted(problems))
+        return not any(block.strip() for block in iter(lambda: file.read(MAX_LINE), b""))

@@ -21,7 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stages.errors import DataError
-from stages.table import Message, Rejected
+from stages.table import Item, Message, Rejected
 
 #: The transcripts have no dates. An episode gets the day `100 * season + episode` after this one, so only the gaps
 #: inside an episode are real.
@@ -29,7 +29,7 @@ BASE_DATE = datetime(2000, 1, 1, tzinfo=UTC)
 
 FILES = "Seinfeld.S[0-9][0-9]E[0-9][0-9].*.merged"
 
-_TIME = r"\d+(?:\.\d+)?\n"
+_TIME = r"[0-9]{1,6}(?:\.[0-9]+)?\n"
 _LAUGHTER = rf"{_TIME}\*\*LOL\*\*\n"
 _TOKEN = re.compile(
     rf"""
@@ -42,7 +42,7 @@ _TOKEN = re.compile(
 )
 
 
-def read(_logs: Path) -> Iterator[Message | Rejected]:
+def read(_logs: Path) -> Iterator[Item]:
     """Read the packaged transcripts, in the order of their names.
 
     Args:
@@ -64,7 +64,7 @@ def read(_logs: Path) -> Iterator[Message | Rejected]:
         yield from parse(path.name, "".join(map(_decode, path.read_bytes().splitlines())))
 
 
-def parse(file: str, content: str) -> list[Message | Rejected]:
+def parse(file: str, content: str) -> list[Item]:
     """Read one episode.
 
     Args:
@@ -76,7 +76,7 @@ def parse(file: str, content: str) -> list[Message | Rejected]:
     """
     _, episode, *_ = file.split(".")
     day = BASE_DATE + timedelta(days=100 * int(episode[1:3]) + int(episode[4:6]))
-    items: list[Message | Rejected] = []
+    items: list[Item] = []
     speaker, line, seen = "", 1, 0
     for token in _TOKEN.finditer(content):
         line, seen = line + content.count("\n", seen, token.start()), token.start()

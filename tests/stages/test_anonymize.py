@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.anonymize import Params, anonymize_senders, anonymize_texts, run, shard_rows
+from stages.anonymize import Params, run
 from stages.errors import DataError
+from stages.intake.erasure import erased_table
 from stages.pii.key import VARIABLE, key_id, load_key, pseudonym
-from stages.table import MESSAGES, read_messages
+from stages.pii.lexicon import packaged
+from stages.pii.lines import preview
+from stages.pii.spans import TYPES
+from stages.pii.surrogates import Surrogates
+from stages.table import MESSAGES, part_of, part_path, part_paths, read_messages
+from tests.reach import ROOT
 
 KEY = "ab" * 32
-PARAMS = Params(workers=1, shards=3, batch_size=16)
+PARAMS = Params(workers=1, batch_size=16, surrogates=False)
 
 TALK = [
     ("c1", "Ann", "I talked to Kendra Lowe yesterday, mail her: kendra@example.org"),
@@ -30,70 +40,178 @@ TALK = [
 ]
 
 
-def table(rows: Sequence[tuple[str, str, str]]) -> pl.DataFrame:
+def table(rows: Sequence[tuple[str, str, str]], source: str = "native") -> pl.DataFrame:
     sent_at = datetime(2024, 5, 1, tzinfo=UTC)
-    data = [("native", c, str(i), who, sent_at, i, text, None, "user") for i, (c, who, text) in enumerate(rows)]
+    data = [
+        (source, f"{source}/{c}", str(i), who, sent_at, i, text, None, "user")
+        for i, (c, who, text) in enumerate(rows)
+    ]
     return pl.DataFrame(data, schema=MESSAGES, orient="row")
 
 
-@pytest.fixture
-def messages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def in_parts(messages: pl.DataFrame, directory: Path, parts: int) -> Path:
+    directory.mkdir(parents=True)
+    numbers = [part_of(conversation_id, parts) for conversation_id in messages["conversation_id"]]
+    for number in range(parts):
+        messages.filter([n == number for n in numbers]).write_parquet(part_path(directory, number, parts))
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def key(monkeypatch: pytest.MonkeyPatch) -> bytes:
     monkeypatch.setenv(VARIABLE, KEY)
-    path = tmp_path / "messages.parquet"
-    table(TALK).write_parquet(path)
+    return bytes.fromhex(KEY)
+
+
+@pytest.fixture
+def erased(tmp_path: Path) -> Path:
+    path = tmp_path / "erased.parquet"
+    erased_table([("native", "Zoe", 7)]).write_parquet(path)
     return path
 
 
-def test_run_replaces_text_and_senders_and_nothing_else(messages: Path, tmp_path: Path) -> None:
-    run(PARAMS, messages=messages, out=tmp_path / "out")
-    before, after = read_messages(messages), read_messages(tmp_path / "out/messages.parquet")
+def by_order(path: Path) -> pl.DataFrame:
+    return read_messages(path).sort("order")
+
+
+def test_run_replaces_text_and_senders_and_nothing_else(tmp_path: Path, erased: Path, key: bytes) -> None:
+    messages = in_parts(table(TALK), tmp_path / "messages", parts=3)
+    run(PARAMS, messages=messages, erased=erased, out=tmp_path / "out")
+    before, after = by_order(messages), by_order(tmp_path / "out/messages")
     assert before.drop("text", "sender").equals(after.drop("text", "sender"))
     assert after["text"].to_list() == [
         "I talked to <PERSON_1> yesterday, mail her: <EMAIL_1>",
         "Did you know that <PERSON_1> lives here?",
-        "who, <PERSON_2>? i will write to <EMAIL_1>",
+        "who, <PERSON_1>? i will write to <EMAIL_1>",
         "no, but <PERSON_1>'s number is <PHONE_1>",
         "yes",
     ]
     senders = after["sender"].to_list()
-    assert senders[0] == senders[1] == senders[4] == pseudonym(bytes.fromhex(KEY), "native", "Ann")
+    assert senders[0] == senders[1] == senders[4] == pseudonym(key, "native", "Ann")
     assert len(set(senders)) == 3
+    assert [p.name for p in part_paths(messages)] == [p.name for p in part_paths(tmp_path / "out/messages")]
+    assert not (tmp_path / "out/surrogates").exists()
 
 
-def test_cards_count_and_never_quote(messages: Path, tmp_path: Path) -> None:
-    run(PARAMS, messages=messages, out=tmp_path / "out")
+def test_ids_that_apps_make_of_people_become_pseudonyms(tmp_path: Path, erased: Path) -> None:
+    messages = in_parts(table(TALK, source="messenger"), tmp_path / "messages", parts=1)
+    run(PARAMS, messages=messages, erased=erased, out=tmp_path / "out")
+    after = by_order(tmp_path / "out/messages")
+    ids = after["conversation_id"]
+    assert ids[0] == ids[2] == ids[4] != ids[1] == ids[3]
+    assert all(re.fullmatch(r"messenger/[0-9a-f]{16}", value) for value in ids)
+    assert after["message_id"].n_unique() == len(TALK)
+    assert after["message_id"].str.contains(r"^[0-9a-f]{16}$").all()
+
+
+def test_erased_senders_are_named_by_the_pseudonyms_they_would_have(
+    tmp_path: Path, erased: Path, key: bytes
+) -> None:
+    messages = in_parts(table(TALK), tmp_path / "messages", parts=1)
+    run(PARAMS, messages=messages, erased=erased, out=tmp_path / "out")
+    text = (tmp_path / "out/erased.json").read_text()
+    assert json.loads(text) == {"senders": [pseudonym(key, "native", "Zoe")], "messages": 7}
+    assert "Zoe" not in text
+    erased.write_bytes(b"no table")
+    with pytest.raises(DataError, match="expected a table of erased senders"):
+        run(PARAMS, messages=messages, erased=erased, out=tmp_path / "again")
+
+
+def test_cards_count_and_never_quote(tmp_path: Path, erased: Path, key: bytes) -> None:
+    messages = in_parts(table(TALK), tmp_path / "messages", parts=2)
+    run(PARAMS, messages=messages, erased=erased, out=tmp_path / "out")
     text = (tmp_path / "out/card.json").read_text()
     card, entities = json.loads(text), json.loads((tmp_path / "out/entities.json").read_text())
     assert (card["messages"], card["recognized_share"]) == (5, 0.4)
     assert {k: n for k, n in card["replaced"].items() if n} == {"PERSON": 4, "EMAIL": 2, "PHONE": 1}
     assert card["replaced_per_1000"]["PERSON"] == 800
-    assert card["key_id"] == key_id(bytes.fromhex(KEY))
+    assert card["key_id"] == key_id(key)
     assert {"entity": "EMAIL", "count": 2, "per_1000": 400.0} in entities
     assert not any(secret in text.casefold() for secret in ("kendra", "roberto", "ann", KEY))
 
 
-def test_workers_shards_and_batches_change_nothing() -> None:
-    texts = [text for _, _, text in TALK] * 12
-    ids = [f"c{row % 23}" for row in range(len(texts))]
-    one = anonymize_texts(ids, texts, Params(workers=1, shards=1, batch_size=64))
-    assert one == anonymize_texts(ids, texts, Params(workers=1, shards=9, batch_size=3))
-    assert one == anonymize_texts(ids, texts, Params(workers=2, shards=4, batch_size=64))
+def test_workers_parts_and_batches_change_nothing(tmp_path: Path, erased: Path) -> None:
+    rows = [(f"c{number % 23}", who, text) for number, (_, who, text) in enumerate(TALK * 12)]
+    results = []
+    for number, (workers, batch_size, parts) in enumerate([(1, 64, 1), (1, 3, 9), (2, 64, 4)]):
+        messages = in_parts(table(rows), tmp_path / f"messages{number}", parts)
+        out = tmp_path / f"out{number}"
+        run(
+            Params(workers=workers, batch_size=batch_size, surrogates=False),
+            messages=messages,
+            erased=erased,
+            out=out,
+        )
+        results.append((by_order(out / "messages"), (out / "card.json").read_text()))
+    assert results[0][0].equals(results[1][0])
+    assert results[0][0].equals(results[2][0])
+    assert results[0][1] == results[1][1] == results[2][1]
 
 
-@given(st.lists(st.text(max_size=2), max_size=30), st.integers(1, 9))
-def test_shards_hold_every_row_once_and_whole_conversations(ids: list[str], shards: int) -> None:
-    found = shard_rows(ids, shards)
-    assert sorted(row for shard in found for rows in shard for row in rows) == list(range(len(ids)))
-    assert sum(map(len, found)) == len(set(ids))
-    assert all(rows == sorted(rows) for shard in found for rows in shard)
+def test_surrogates_read_like_text_hide_what_was_there_and_depend_on_the_key(
+    tmp_path: Path, erased: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = in_parts(table(TALK), tmp_path / "messages", parts=2)
+    params = Params(workers=1, batch_size=16, surrogates=True)
+    run(params, messages=messages, erased=erased, out=tmp_path / "out")
+    run(params, messages=messages, erased=erased, out=tmp_path / "same")
+    monkeypatch.setenv(VARIABLE, "cd" * 32)
+    run(params, messages=messages, erased=erased, out=tmp_path / "other")
+    texts, same, other = (
+        by_order(tmp_path / name / "surrogates")["text"].to_list() for name in ("out", "same", "other")
+    )
+    assert texts == same != other
+    assert not any(
+        secret in text.lower() for text in texts for secret in ("kendra", "lowe", "roberto", "1557", "<")
+    )
+    name = re.fullmatch(r"I talked to (\w+) \w+ yesterday, mail her: user\d{6}@example\.com", texts[0])
+    assert name
+    assert texts[2].startswith(f"who, {name[1].lower()}? i will write to user")
+    assert re.search(r"number is 202-555-01\d\d", texts[3])
+    assert texts[4] == "yes"
 
 
-def test_pseudonyms_depend_on_key_source_and_sender() -> None:
-    key, other = bytes.fromhex(KEY), bytes(32)
-    named = {pseudonym(k, s, w) for k in (key, other) for s in ("native", "chitchat") for w in ("Ann", "Bob")}
+def test_no_surrogate_can_be_a_secret_of_the_canaries() -> None:
+    canaries = yaml.safe_load((ROOT / "params.yaml").read_text())["ingest"]["canaries"]
+    secrets = {secret.lower() for canary in canaries for secret in canary["secrets"]}
+    assert secrets
+    assert not secrets & (packaged().first_names | packaged().common_surnames)
+    made = Surrogates(bytes(32), "c", {})
+    for kind in TYPES:
+        texts = {made(kind, f"{number:09}").lower() for number in range(3000)}
+        assert not [secret for secret in secrets for text in texts if secret in text]
+
+
+def test_preview_shows_text_and_spans_over_the_input_and_explains_on_request() -> None:
+    lines = ["call kendra at 808-555-1557 🙂\n", "nothing here"]
+    plain = [json.loads(shown) for shown in preview(lines, explain=False)]
+    assert plain[0] == {"text": "call <PERSON_1> at <PHONE_1> 🙂", "spans": [[5, 11, "PERSON"], [15, 27, "PHONE"]]}
+    assert plain[1] == {"text": "nothing here", "spans": []}
+    explained = [json.loads(shown) for shown in preview(lines, explain=True, batch=1)]
+    assert [len(row["rules"]) for row in explained] == [2, 0]
+    assert explained[0]["rules"][1] == "phone"
+
+
+def test_preview_is_a_command_that_needs_no_paths() -> None:
+    command = [sys.executable, "-m", "stages", "anonymize", "--preview", "--explain"]
+    done = subprocess.run(command, input="mail me: a@b.org", capture_output=True, text=True, check=True, cwd=ROOT)
+    assert json.loads(done.stdout) == {
+        "text": "mail me: <EMAIL_1>",
+        "spans": [[9, 16, "EMAIL"]],
+        "rules": ["email"],
+    }
+
+
+def test_pseudonyms_depend_on_key_source_and_sender(key: bytes) -> None:
+    named = {pseudonym(k, s, w) for k in (key, bytes(32)) for s in ("native", "chitchat") for w in ("Ann", "Bob")}
     assert len(named) == 8
     assert all(len(name) == 16 and int(name, 16) >= 0 for name in named)
-    assert anonymize_senders(table(TALK).clear(), key).to_list() == []
+
+
+@given(st.sampled_from(TYPES), st.text(min_size=1, max_size=30), st.text(max_size=5))
+def test_every_type_has_a_surrogate_that_is_stable_in_its_conversation(kind: str, surface: str, where: str) -> None:
+    one, two = Surrogates(bytes(32), where, {}), Surrogates(bytes(32), where, {})
+    assert one(kind, surface) == two(kind, surface)
 
 
 def test_the_key_is_made_once_private_and_said_without_its_value(

@@ -31,6 +31,17 @@ def measured() -> dict[str, Any]:
     }
 
 
+def audited() -> dict[str, Any]:
+    """What an audit of a clean build says."""
+    return {
+        "canaries": {"planted": 5, "arrived": 5, "secrets": 11, "found": []},
+        "erased": {"senders": 1, "found": []},
+        "min_senders": 2,
+        "not_searched": [],
+        "support": {name: {"texts": 9, "below_k": 0} for name in ("replies", "phrases", "cache", "index")},
+    }
+
+
 def against_champion(difference: float, growth: float = 0.0) -> dict[str, Any]:
     metrics = measured()
     metrics["champion"] = {
@@ -43,7 +54,7 @@ def against_champion(difference: float, growth: float = 0.0) -> dict[str, Any]:
 
 
 def test_without_a_champion_floors_decide_and_the_verdict_says_so() -> None:
-    verdict = judge(measured(), PARAMS)
+    verdict = judge(measured(), audited(), PARAMS)
     assert verdict["verdict"] == "BLESSED"
     assert verdict["reasons"] == ["no champion yet: judged by floors alone"]
     assert verdict["champion"] is None
@@ -69,7 +80,7 @@ def test_each_floor_can_fail_by_itself(path: tuple[str, ...], value: float) -> N
     for key in path[:-1]:
         place = place[key]
     place[path[-1]] = value
-    verdict = judge(metrics, PARAMS)
+    verdict = judge(metrics, audited(), PARAMS)
     assert verdict["verdict"] == "NOT_BLESSED"
     failed = [check for check in verdict["checks"] if not check["passed"]]
     assert len(failed) == 1
@@ -77,8 +88,8 @@ def test_each_floor_can_fail_by_itself(path: tuple[str, ...], value: float) -> N
 
 
 def test_a_small_loss_against_the_champion_passes_and_a_large_one_does_not() -> None:
-    small = judge(against_champion(-PARAMS.max_r_at_1_drop / 2), PARAMS)
-    large = judge(against_champion(-PARAMS.max_r_at_1_drop * 2), PARAMS)
+    small = judge(against_champion(-PARAMS.max_r_at_1_drop / 2), audited(), PARAMS)
+    large = judge(against_champion(-PARAMS.max_r_at_1_drop * 2), audited(), PARAMS)
     assert small["verdict"] == "BLESSED"
     assert small["reasons"] == []
     assert small["champion"] == {"digest": "sha256:" + "d" * 64}
@@ -89,22 +100,42 @@ def test_a_small_loss_against_the_champion_passes_and_a_large_one_does_not() -> 
 def test_a_champion_that_cannot_be_opened_is_named_and_blocks_nothing() -> None:
     metrics = against_champion(-0.5)
     metrics["champion"]["unusable"] = "made for another runtime"
-    verdict = judge(metrics, PARAMS)
+    verdict = judge(metrics, audited(), PARAMS)
     assert verdict["verdict"] == "BLESSED"
     assert "made for another runtime" in verdict["reasons"][0]
     assert verdict["champion"] == {"digest": "sha256:" + "d" * 64}
 
 
 def test_every_bundle_that_grew_too_much_is_named() -> None:
-    verdict = judge(against_champion(0.0, growth=2 * PARAMS.max_size_growth), PARAMS)
+    verdict = judge(against_champion(0.0, growth=2 * PARAMS.max_size_growth), audited(), PARAMS)
     assert [reason.split(":")[0] for reason in verdict["reasons"]] == [
         f"growth of the {kind} bundle" for kind in ("model", "cache", "index")
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"canaries": {"planted": 0, "arrived": 0, "secrets": 0, "found": []}}, "canaries planted"),
+        ({"canaries": {"planted": 5, "arrived": 4, "secrets": 9, "found": []}}, "canaries lost before"),
+        (
+            {"canaries": {"planted": 5, "arrived": 5, "secrets": 9, "found": [{"number": 1, "file": "x"}]}},
+            "secrets of canaries found",
+        ),
+        ({"erased": {"senders": 1, "found": [{"number": 0, "file": "x"}]}}, "erased senders found"),
+        ({"support": {"cache": {"texts": 9, "below_k": 1}}}, "cache said by fewer than 2 people"),
+    ],
+)
+def test_no_leak_is_blessed_and_neither_is_a_check_that_proves_nothing(change: dict[str, Any], rule: str) -> None:
+    verdict = judge(measured(), audited() | change, PARAMS)
+    assert verdict["verdict"] == "NOT_BLESSED"
+    assert [reason for reason in verdict["reasons"] if reason.startswith(rule)]
+
+
 def test_an_unblessed_verdict_is_written_and_stops_the_run(tmp_path: Path) -> None:
     metrics = against_champion(-0.5)
+    (tmp_path / "audit.json").write_text(json.dumps(audited()))
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(GateError, match="NOT_BLESSED\n  - change of R@1"):
-        gate.run(PARAMS, benchmark=tmp_path, out=tmp_path / "gate")
+        gate.run(PARAMS, benchmark=tmp_path, audit=tmp_path, out=tmp_path / "gate")
     assert json.loads((tmp_path / "gate" / "verdict.json").read_text())["verdict"] == "NOT_BLESSED"

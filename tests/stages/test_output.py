@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from stages.errors import StageError
 from stages.output import whole_directory, write_json
+
+LOCK = ".out.lock"
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
 def test_replaces_the_old_output_whole(tmp_path: Path) -> None:
@@ -14,8 +21,8 @@ def test_replaces_the_old_output_whole(tmp_path: Path) -> None:
     for content in ("old", "new"):
         with whole_directory(out) as directory:
             (directory / content).write_text(content)
-    assert [path.name for path in out.iterdir()] == ["new"]
-    assert list(tmp_path.iterdir()) == [out]
+    assert names(out) == ["new"]
+    assert names(tmp_path) == [LOCK, "out"]
 
 
 def test_an_error_keeps_the_old_output_and_leaves_nothing(tmp_path: Path) -> None:
@@ -31,7 +38,7 @@ def test_an_error_keeps_the_old_output_and_leaves_nothing(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError):
         fail()
     assert (out / "file").read_text() == "old"
-    assert list(tmp_path.iterdir()) == [out]
+    assert names(tmp_path) == [LOCK, "out"]
 
 
 def test_a_killed_writer_leaves_no_output_and_the_next_heals(tmp_path: Path) -> None:
@@ -49,7 +56,7 @@ def test_a_killed_writer_leaves_no_output_and_the_next_heals(tmp_path: Path) -> 
     with whole_directory(out) as directory:
         assert list(directory.iterdir()) == []
         (directory / "file").write_text("whole")
-    assert list(tmp_path.iterdir()) == [out]
+    assert names(tmp_path) == [LOCK, "out"]
 
 
 def test_json_refuses_nan(tmp_path: Path) -> None:
@@ -57,3 +64,34 @@ def test_json_refuses_nan(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text()) == {"b": [1.5, None]}
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "a.json", float("nan"))
+
+
+def test_two_runs_cannot_write_the_same_output_at_once(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "out"
+    code = (
+        "import pathlib\n"
+        "from stages.output import whole_directory\n"
+        f"with whole_directory(pathlib.Path({str(out)!r})) as directory:\n"
+        "    (directory / 'file').write_text('first')\n"
+        "    print('writing', flush=True)\n"
+        "    input()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as first:  # type: ignore[call-overload]
+        assert first.stdout.readline() == "writing\n"
+        with (
+            pytest.raises(StageError, match="out: another run is writing it; next: wait for it"),
+            whole_directory(out),
+        ):
+            pass
+        first.communicate("\n")
+    assert (first.returncode, (out / "file").read_text()) == (0, "first")
+    with whole_directory(out) as directory:
+        (directory / "file").write_text("second")
+    assert (out / "file").read_text() == "second"
+
+
+def test_outputs_side_by_side_do_not_wait_for_each_other(tmp_path: Path) -> None:
+    with whole_directory(tmp_path / "a"), whole_directory(tmp_path / "b"):
+        pass
+    assert names(tmp_path) == [".a.lock", ".b.lock", "a", "b"]

