@@ -13,7 +13,7 @@ PYDOCLINT = UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=$(BIN) $(BIN)/uv tool instal
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate
 
-.PHONY: help install repro test check bench lock clean
+.PHONY: help install repro mlflow-server test check bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 
 repro: install ## raw logs -> release -> pulled, verified, answering
 	@$(BIN)/python -m flows.repro
+
+mlflow-server: install ## MLflow with PostgreSQL and authentication until Ctrl-C; ARGS="--port 5001 --host 0.0.0.0"
+	@$(BIN)/python -m registry.server $(ARGS)
 
 test: install ## the whole test suite
 	$(BIN)/python -m pytest
@@ -54,10 +57,11 @@ bench: .venv-bench/.installed ## anonymisation against Presidio, and scale: minu
 	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps --editable .
 	touch $@
 
+# uv may take either build of torch; the CUDA packages that one of them brings do not belong in the locks.
 lock: ## compile the locks anew from pyproject.toml
 	$(COMPILE) --extra cpu --extra pipeline --extra dev pyproject.toml -o requirements.lock
 	$(COMPILE) --extra cpu --extra pipeline --extra dev --extra bench pyproject.toml -o benchmarks/requirements.lock
-	sed -i 's/^torch==\([0-9.]*\)+cpu$$/torch==\1/' requirements.lock benchmarks/requirements.lock
+	sed -i -E 's/^(torch==[0-9.]*)\+cpu$$/\1/; /^(nvidia-|cuda-|triton==)/d' requirements.lock benchmarks/requirements.lock
 
 clean: ## remove what was built; data, releases and .venv stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

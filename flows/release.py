@@ -1,4 +1,4 @@
-"""After the gate: register, pull back, verify, answer. Side effects, hence outside the DAG."""
+"""After the gate: register, promote, pull back, verify, answer. Side effects, hence outside the DAG."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.promote import promote
 from registry.publish import publish
 from registry.pull import pull
 from registry.releases import champion
-from rejoinder.bundle import open_release
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import RejoinderError
 from rejoinder.manifest import MANIFEST, Digest, Kind, digest_file
 from rejoinder.release import Release
 from rejoinder.responder import Responder
-from rejoinder.store import Store
+from rejoinder.store import Store, open_current
 from stages.expectations.drift import accept
 
 BUNDLES: dict[Kind, Path] = {
@@ -51,15 +51,16 @@ def is_stale() -> bool:
 
 
 def register() -> Release:
-    """Register what the DAG has built; from then on, new data are compared with the data of this release."""
+    """Register what the DAG has built and promote it; from then on, new data are compared with this release's."""
     release = publish(BUNDLES, VERDICT).release
+    promote(release.name, release.serial)
     accept(SNAPSHOT)
     return release
 
 
 def pull_back(release: Release) -> Release:
-    """Pull that release into the local store."""
-    return pull(Store.default(), release.name, release.serial)
+    """Pull the champion, which that release now is, into the local store."""
+    return pull(Store.default(), release.name).release
 
 
 def verify_and_answer(turns: Sequence[str] = SAMPLES) -> list[Answered]:
@@ -71,7 +72,7 @@ def verify_and_answer(turns: Sequence[str] = SAMPLES) -> list[Answered]:
     Returns:
         The answers.
     """
-    responder = Responder(open_release(Store.default().current()))
+    responder = Responder(open_current(Store.default()))
     replies = [(turn, responder.answer(Dialogue.from_lines([turn]))) for turn in turns]
     return [Answered(turn, reply.text or "(no fit reply)") for turn, reply in replies]
 

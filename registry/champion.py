@@ -37,7 +37,7 @@ class Champion:
 
 
 def open_champion(name: str = DEFAULT_NAME) -> Champion | None:
-    """Pull the newest release into a store of its own and open it.
+    """Pull the champion into a store of its own and open it.
 
     Args:
         name: of the release.

@@ -1,18 +1,27 @@
-"""The command `rejoinder`: the runtime's commands, and register, pull and doctor."""
+"""The command `rejoinder`: the runtime's commands, and those that speak to MLflow."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from registry.errors import RegistryError
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
+from rejoinder.manifest import KINDS, Kind
+
+if TYPE_CHECKING:
+    from registry.promote import Promotion
 
 _EXAMPLES = f"""{EXAMPLES.rstrip()} --remote
+  rejoinder keys new
   rejoinder register --verdict build/gate/verdict.json
-  rejoinder pull --serial 3
+  rejoinder promote
+  rejoinder diff previous champion --remote
+  rejoinder rollback
+  rejoinder pull --watch
   rejoinder doctor
 """
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
@@ -25,6 +34,11 @@ class RegistryCommands(Commands):
 
 
 name_option = click.option("--name", default="rejoinder", show_default=True, help="What is released.")
+
+
+_valid_option = click.option(
+    "--valid-days", default=90, show_default=True, type=click.IntRange(min=1), help="How long pullers may take it."
+)
 
 
 @click.group(cls=RegistryCommands, epilog=_EXAMPLES)
@@ -42,25 +56,20 @@ main.add_command(verify)
 @name_option
 @store_option
 def releases(remote: bool, name: str, root: Path | None) -> None:
-    """List releases; * marks the current (installed) or the newest (remote) one."""
+    """List releases; * marks the current (installed) one or the champion (remote)."""
     if not remote:
         list_installed(open_store(root))
         return
-    from registry.releases import find_release, release_versions
-    from registry.tracking import connect
+    from registry.listing import list_remote
 
-    client = connect()
-    newest = find_release(client, name)
-    for version in release_versions(client, name):
-        mark = "*" if version == newest else " "
-        tags = version.tags
-        click.echo(
-            f"{mark} {name} #{tags['serial']} ({short(tags.get('digest', ''))})  "
-            f"vectorizer {short(tags.get('vectorizer_id', ''))}"
-        )
+    for line in list_remote(name):
+        click.echo(line)
 
 
-@main.command(epilog="\b\nExample:\n  rejoinder register --verdict build/gate/verdict.json")
+@main.command(
+    epilog="\b\nExamples:\n  rejoinder register\n"
+    "  rejoinder register --parts cache     (a new cache for the model and index that MLflow holds)"
+)
 @click.option("--model", type=_DIRECTORY, default=Path("build/export/model"), show_default=True)
 @click.option("--cache", type=_DIRECTORY, default=Path("build/cache/cache"), show_default=True)
 @click.option("--index", type=_DIRECTORY, default=Path("build/index/index"), show_default=True)
@@ -71,24 +80,127 @@ def releases(remote: bool, name: str, root: Path | None) -> None:
     show_default=True,
     help="What the gate said about these three bundles.",
 )
+@click.option(
+    "--parts",
+    type=click.Choice(KINDS),
+    multiple=True,
+    default=KINDS,
+    help="Send only these; MLflow must hold the others, as the verdict names them.  [default: all]",
+)
+@_valid_option
 @name_option
-def register(model: Path, cache: Path, index: Path, verdict: Path, name: str) -> None:
-    """Register blessed bundles as a release in MLflow; does nothing the second time."""
+def register(
+    *,
+    model: Path,
+    cache: Path,
+    index: Path,
+    verdict: Path,
+    parts: tuple[Kind, ...],
+    valid_days: int,
+    name: str,
+) -> None:
+    """Sign blessed bundles and register them as the challenger; does nothing the second time."""
     from registry.publish import publish
 
-    published = publish({"model": model, "cache": cache, "index": index}, verdict, name)
+    bundles: dict[Kind, Path] = {"model": model, "cache": cache, "index": index}
+    published = publish({kind: bundles[kind] for kind in parts}, verdict, name, valid_days)
     click.echo(f"{'registered' if published.is_new else 'already registered'}: {published.release}")
+    if published.release.signer.name == "development":
+        click.echo(
+            "signed with a development key, which other machines refuse: rejoinder keys new --help", err=True
+        )
 
 
-@main.command(epilog="\b\nExample:\n  rejoinder pull --serial 3")
-@click.option("--serial", type=click.IntRange(min=1), help="Which release; default: the highest.")
+@main.command(epilog="\b\nExamples:\n  rejoinder promote\n  rejoinder promote --serial 3")
+@click.option("--serial", type=click.IntRange(min=1), help="Which release; default: the challenger.")
+@name_option
+def promote(serial: int | None, name: str) -> None:
+    """Make a release the champion, if it is blessed, signed, complete and tied together."""
+    from registry.promote import promote as make_champion
+    from registry.releases import CHALLENGER
+
+    _say_champion(make_champion(name, serial or CHALLENGER))
+
+
+@main.command(epilog="\b\nExamples:\n  rejoinder rollback\n  rejoinder rollback --to 3")
+@click.option("--to", type=click.IntRange(min=1), help="Serial of an earlier champion; default: the one before.")
+@_valid_option
+@name_option
+def rollback(to: int | None, valid_days: int, name: str) -> None:
+    """Release an earlier champion's bundles once more, under a new serial, and make that the champion."""
+    from registry.promote import rollback as roll_back
+
+    _say_champion(roll_back(name, to, valid_days))
+
+
+def _say_champion(promotion: Promotion) -> None:
+    release, before = promotion.release, promotion.before
+    again = f", the bundles of #{release.reissues} once more" if release.reissues else ""
+    was = f" (before: #{before})" if before else ""
+    click.echo(f"champion: {release}{again}{was}" if promotion.is_new else f"champion already: {release}")
+
+
+@main.command(
+    epilog="\b\nExamples:\n  rejoinder pull\n  rejoinder pull --serial 3\n  rejoinder pull --watch --every 60\n"
+    "  rejoinder pull --from /mnt/share/releases"
+)
+@click.option("--serial", type=click.IntRange(min=1), help="Which release, instead of one that an alias names.")
+@click.option("--alias", default="champion", show_default=True, help="Which release to follow.")
+@click.option("--from", "folder", type=_DIRECTORY, help="A store to pull from, instead of MLflow.")
+@click.option("--watch", is_flag=True, help="Go on following the alias until stopped.")
+@click.option(
+    "--every", default=30.0, show_default=True, type=click.FloatRange(min=0.1), help="Seconds between looks."
+)
+@click.option(
+    "--keep", default=3, show_default=True, type=click.IntRange(min=1), help="Releases to keep installed."
+)
 @name_option
 @store_option
-def pull(serial: int | None, name: str, root: Path | None) -> None:
-    """Install a release from MLflow, verified, and make it the current one."""
+def pull(
+    *,
+    serial: int | None,
+    alias: str,
+    folder: Path | None,
+    watch: bool,
+    every: float,
+    keep: int,
+    name: str,
+    root: Path | None,
+) -> None:
+    """Install a release, verified and proved, and make it the current one."""
     from registry.pull import pull as install
+    from registry.source import choose_source
+    from registry.watch import follow
 
-    click.echo(f"installed: {install(open_store(root), name, serial)}")
+    if watch and serial:
+        raise click.UsageError("--watch follows an alias: leave --serial out")
+    store, source = open_store(root), choose_source(folder)
+    if watch:
+        follow(store, name, alias, source=source, every=every, keep=keep)
+    else:
+        pulled = install(store, name, serial or alias, source=source, keep=keep)
+        click.echo(f"{'installed' if pulled.is_new else 'up to date'}: {pulled.release}")
+
+
+@main.group(epilog="\b\nExample:\n  rejoinder keys new --name production --folder /etc/rejoinder/keys")
+def keys() -> None:
+    """Keys that sign releases, and keys that are trusted."""
+
+
+@keys.command("new", epilog="\b\nExample:\n  rejoinder keys new --name production --folder /etc/rejoinder/keys")
+@click.option("--name", default="production", show_default=True, help="Of the files NAME.pem and NAME.pub.")
+@click.option("--folder", type=_DIRECTORY, default=Path(".rejoinder/keys"), show_default=True)
+@click.option("--trust", is_flag=True, help="Also trust the new key on this machine.")
+def keys_new(name: str, folder: Path, trust: bool) -> None:
+    """Make a key pair: NAME.pem signs and stays secret, NAME.pub goes into every puller's trust folder."""
+    from registry.keys import KEY, new_key, trust_key
+    from rejoinder.trust import Trust
+
+    pair = new_key(name, folder)
+    click.echo(f"{pair.private}  signs; keep it secret, name it in {KEY}")
+    click.echo(f"{pair.public}  copy it into the trust folder of every puller ({short(pair.id)})")
+    if trust:
+        click.echo(f"{trust_key(pair.public, Trust.default())}  trusted on this machine")
 
 
 @main.command(epilog="\b\nExample:\n  rejoinder doctor")

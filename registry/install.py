@@ -27,7 +27,7 @@ def incoming(store: Store) -> Path:
 
 
 def part_dir(store: Store, digest: Digest) -> Path:
-    """Where a bundle is put together."""
+    """Where a bundle or a release folder is put together."""
     return incoming(store) / (digest.replace(":", "-") + ".part")
 
 
@@ -50,11 +50,30 @@ def locked(store: Store) -> Iterator[None]:
     path = store.root / "lock"
     try:
         with FileLock(path, timeout=_LOCK_SECONDS):
+            incoming(store).mkdir(exist_ok=True)  # whoever held the lock before may have cleaned up
             yield
     except Timeout:
         raise RegistryError(
             f"{path}: held by another process for over {_LOCK_SECONDS} s. Next: wait for that pull, or end it"
         ) from None
+
+
+def check_space(store: Store, needed: int) -> None:
+    """Refuse to begin what cannot be finished.
+
+    Args:
+        store: where to.
+        needed: bytes that are about to be written.
+
+    Raises:
+        RegistryError: if the store's file system has less than that free.
+    """
+    free = shutil.disk_usage(store.root).free
+    if free < needed:
+        raise RegistryError(
+            f"{store.root}: not enough space: expected {needed / 1e6:.1f} MB free, got {free / 1e6:.1f} MB; nothing "
+            "was changed. Next: free some, keep fewer (rejoinder pull --keep), or choose another --store"
+        )
 
 
 def install_bundle(store: Store, part: Path, digest: Digest) -> Manifest:
@@ -72,32 +91,53 @@ def install_bundle(store: Store, part: Path, digest: Digest) -> Manifest:
         BundleError: if any byte differs; the store is unchanged.
     """
     manifest = verify_bundle(part, digest)
+    _move(part, store.bundle_dir(digest))
+    return manifest
+
+
+def install_release(store: Store, part: Path, release: Release) -> Path:
+    """Give the folder of a release, whose signature has been verified, its final name.
+
+    Args:
+        store: where to; the caller holds its lock.
+        part: the folder, on the same file system.
+        release: what it holds.
+
+    Returns:
+        The folder's final place.
+    """
+    final = store.release_dir(release.digest)
+    _move(part, final)
+    return final
+
+
+def _move(part: Path, final: Path) -> None:
     for path in part.iterdir():
         _sync(path)
     _sync(part)
-    final = store.bundle_dir(digest)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
-        # Only a damaged bundle is ever installed again: a directory cannot be replaced by one rename.
+        # Only what was damaged is ever installed again: a directory cannot be replaced by one rename.
         damaged = part.with_suffix(".damaged")
         shutil.rmtree(damaged, ignore_errors=True)
         final.rename(damaged)
     part.rename(final)
     _sync(final.parent)
-    return manifest
 
 
 def activate(store: Store, release: Release) -> None:
-    """Write a release document and make it the current one, in that order.
+    """Make a release the current one, and the one before it `previous`.
 
     Args:
-        store: already holds the release's bundles; the caller holds its lock.
+        store: already holds the release and its bundles; the caller holds its lock.
         release: the release.
     """
-    path = store.release_file(release.digest)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _replace(store, path, release.to_bytes())
-    _replace(store, store.current_file, release.digest.encode() + b"\n")
+    old = store.current_digest()
+    if old == release.digest:
+        return
+    if old is not None:
+        _replace(store, store.previous_file, old)
+    _replace(store, store.current_file, release.digest)
 
 
 def clean(store: Store) -> None:
@@ -105,9 +145,9 @@ def clean(store: Store) -> None:
     shutil.rmtree(incoming(store), ignore_errors=True)
 
 
-def _replace(store: Store, path: Path, data: bytes) -> None:
+def _replace(store: Store, path: Path, digest: Digest) -> None:
     partial = incoming(store) / (path.name + ".part")
-    partial.write_bytes(data)
+    partial.write_text(digest + "\n")
     _sync(partial)
     partial.replace(path)
     _sync(path.parent)

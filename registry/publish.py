@@ -1,4 +1,4 @@
-"""Publish: three bundles + the gate's verdict -> three versions and one release in MLflow.
+"""Publish: bundles + the gate's verdict -> versions in MLflow and a signed release, the challenger.
 
 Registering twice does nothing the second time, and registering again completes what was interrupted: every
 version is looked up by the digest of its content first, and created only after its files have arrived.
@@ -6,32 +6,35 @@ version is looked up by the digest of its content first, and created only after 
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from registry.bom import bill_of_materials
+from registry.draft import VALID_DAYS, runtime_range, take_serial, upload_release, validity
+from registry.errors import NotFoundError, TransferError
+from registry.keys import SigningKey, signing_key
+from registry.promoter import one_promoter
+from registry.provenance import provenance
 from registry.releases import (
+    CHALLENGER,
     DEFAULT_NAME,
-    DOCUMENT,
+    aliased,
     bundle_model,
-    champion,
+    fetch_manifest,
     fetch_release,
     release_versions,
 )
-from registry.tracking import Version, connect, sizes, upload, versions
+from registry.source import CHAMPION
+from registry.tracking import Version, connect, set_alias, upload
 from registry.verdict import Verdict, check_champion, check_judged, read_verdict
-from rejoinder import __version__
-from rejoinder.bundle import Installed, verify_bytes, verify_consistency
-from rejoinder.manifest import KINDS, MANIFEST, Kind, Manifest, read_manifest
-from rejoinder.release import Release
+from rejoinder.bundle import verify_bundle, verify_consistency
+from rejoinder.manifest import KINDS, Kind, Manifest
+from rejoinder.release import VERDICT, Blessing, Release
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-
-VERDICT = "verdict.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,87 +45,105 @@ class Published:
     is_new: bool
 
 
-def publish(bundles: Mapping[Kind, Path], verdict: Path, name: str = DEFAULT_NAME) -> Published:
-    """Register blessed bundles as a release.
+def publish(
+    bundles: Mapping[Kind, Path], verdict: Path, name: str = DEFAULT_NAME, valid_days: int = VALID_DAYS
+) -> Published:
+    """Register blessed bundles as a signed release and make it the challenger.
 
     Args:
-        bundles: one directory of each kind.
-        verdict: the gate's verdict on them.
+        bundles: directories by kind; a kind that is left out must be in MLflow already, as the verdict names it: so
+            a new cache or index is released on an unchanged model.
+        verdict: the gate's verdict on all three.
         name: of the release; the bundles go to `<name>-model`, `<name>-cache` and `<name>-index`.
+        valid_days: for how long pullers may take the release.
 
     Returns:
         The release.
 
     Raises:
         VerdictError: if the verdict does not bless these bundles against today's champion.
+        SigningKeyError: if there is no usable key to sign with.
         BundleError: if a bundle does not verify, or the three do not belong together.
+        PromoterError: if another process is releasing.
         TrackingError: if MLflow fails.
         TransferError: if MLflow holds other files than were sent.
     """
     judged = read_verdict(verdict)
     check_judged(judged, bundles)
     client = connect()
-    known = release_versions(client, name)
-    release = _draft(judged, bundles, name, serial=int(known[0].tags["serial"]) + 1 if known else 1)
-    manifests = verify_bytes(Installed(release, bundles))
-    verify_consistency(str(release), manifests, release.vectorizer_id)
-    # An older release of the same content is no match: going back to it is a new release with a new serial.
-    same = known[0] if known and known[0].tags.get("content") == release.content else None
-    if same is None:
-        check_champion(judged, champion(name, client))
-    for kind in KINDS:
-        _ensure_bundle(client, name, bundles[kind], manifests[kind])
-    if same is not None:
-        return Published(fetch_release(client, same), is_new=False)
-    _upload_release(client, release, judged, verdict)
+    with signing_key() as key:  # before anything is sent: a missing key should not cost an upload
+        manifests = _manifests(client, name, judged, bundles)
+        verify_consistency(f"the candidate for {name}", manifests, manifests["model"].vectorizer_id)
+        if (same := _same(client, name, judged)) is None:
+            check_champion(client, name, judged)
+        for kind, directory in bundles.items():
+            _ensure_bundle(client, name, directory, manifests[kind])
+        if same is not None:
+            return Published(fetch_release(client, same), is_new=False)
+        with one_promoter(client, name) as fence:
+            if (same := _same(client, name, judged)) is not None:
+                return Published(fetch_release(client, same), is_new=False)
+            serial = take_serial(client, name)
+            release = _draft(judged, manifests["model"], name, serial=serial, key=key, valid_days=valid_days)
+            version = upload_release(client, release, _documents(release, manifests, judged), key, judged.metrics)
+            fence.check()
+            set_alias(client, version, CHALLENGER)
     return Published(release, is_new=True)
 
 
-def _draft(judged: Verdict, bundles: Mapping[Kind, Path], name: str, serial: int) -> Release:
+def _manifests(
+    client: MlflowClient, name: str, judged: Verdict, bundles: Mapping[Kind, Path]
+) -> dict[Kind, Manifest]:
+    """Verified manifests of all three bundles: of directories, else of what MLflow holds."""
+    return {
+        kind: verify_bundle(bundles[kind], judged.bundles[kind])
+        if kind in bundles
+        else fetch_manifest(client, name, kind, judged.bundles[kind])[0]
+        for kind in KINDS
+    }
+
+
+def _same(client: MlflowClient, name: str, judged: Verdict) -> Version | None:
+    """The champion, if it holds these bundles; else the newest release, if it holds them by this very verdict."""
+    known = release_versions(client, name)
+    champion = aliased(client, name).get(CHAMPION)
+    content = judged.content(name)
+    if champion is not None and champion.tags.get("content") == content:
+        return champion
+    newest = known[0] if known else None
+    if newest and newest.tags.get("content") == content and newest.tags.get("verdict") == judged.digest:
+        return newest
+    return None
+
+
+def _draft(
+    judged: Verdict, model: Manifest, name: str, *, serial: int, key: SigningKey, valid_days: int
+) -> Release:
+    created, expires = validity(valid_days)
     return Release(
         name=name,
         serial=serial,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        vectorizer_id=read_manifest(bundles["model"], judged.bundles["model"]).vectorizer_id,
+        created=created,
+        expires=expires,
+        vectorizer_id=model.vectorizer_id,
         bundles=judged.bundles,
-        runtime=runtime_range(__version__),
-        gate=judged.digest,
+        runtime=runtime_range(),
+        blessed=Blessing("gate", judged.digest),
+        signer=key.signer,
     )
 
 
-def runtime_range(version: str) -> tuple[str, str]:
-    """Lowest and (exclusive) highest runtime that may load what this version makes: the same minor version.
-
-    Args:
-        version: "major.minor.patch".
-
-    Returns:
-        Two versions, "major.minor".
-    """
-    major, minor = (int(part) for part in version.split(".")[:2])
-    return f"{major}.{minor}", f"{major}.{minor + 1}"
-
-
-def _ensure_bundle(client: MlflowClient, name: str, directory: Path, manifest: Manifest) -> Version:
-    model = bundle_model(name, manifest.kind)
-    expected = {file: entry.size for file, entry in manifest.files.items()}
-    expected[MANIFEST] = len(manifest.to_bytes())
-    for version in versions(client, model, digest=manifest.digest):
-        if sizes(client, version.run_id) == expected:
-            return version
-    tags = {"digest": manifest.digest, "kind": manifest.kind, "vectorizer_id": manifest.vectorizer_id}
-    return upload(client, f"{name}-releases", model, directory, tags)
-
-
-def _upload_release(client: MlflowClient, release: Release, judged: Verdict, verdict: Path) -> None:
-    tags = {
-        "digest": release.digest,
-        "kind": "release",
-        "vectorizer_id": release.vectorizer_id,
-        "serial": str(release.serial),
-        "content": release.content,
+def _documents(release: Release, manifests: Mapping[Kind, Manifest], judged: Verdict) -> dict[str, bytes]:
+    return {
+        VERDICT: judged.data,
+        "provenance.json": provenance(release),
+        "bom.json": bill_of_materials(release, manifests, judged.metrics),
     }
-    with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / DOCUMENT).write_bytes(release.to_bytes())
-        (Path(folder) / VERDICT).write_bytes(verdict.read_bytes())
-        upload(client, f"{release.name}-releases", release.name, Path(folder), tags, metrics=judged.metrics)
+
+
+def _ensure_bundle(client: MlflowClient, name: str, directory: Path, manifest: Manifest) -> None:
+    try:
+        fetch_manifest(client, name, manifest.kind, manifest.digest)
+    except (NotFoundError, TransferError):
+        tags = {"digest": manifest.digest, "kind": manifest.kind, "vectorizer_id": manifest.vectorizer_id}
+        upload(client, f"{name}-releases", bundle_model(name, manifest.kind), directory, tags)

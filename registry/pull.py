@@ -1,98 +1,247 @@
-"""Pull: a release in MLflow -> verified bundles in a store, then `current`.
+"""Pull: a release from a folder or from MLflow -> verified, proved and current in a local store.
 
-MLflow compares no digests on download and may deliver half a file without a word. So the release pins the
-manifests, a manifest pins its files, and nothing is parsed before its digest has been compared.
+Nothing that arrives is parsed before it is verified: a release folder by its signature, a manifest by the digest in
+the signed document, every other file by its manifest. Files that an interrupted pull has left are gone on from.
 """
 
 from __future__ import annotations
 
+import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from registry.errors import NotFoundError, TransferError
-from registry.install import activate, clean, install_bundle, locked, part_dir
+from registry.collect import KEEP, collect
+from registry.errors import RegistryError, TransferError
+from registry.install import (
+    activate,
+    check_space,
+    clean,
+    install_bundle,
+    install_release,
+    locked,
+    part_dir,
+)
 from registry.progress import transfer_bar
-from registry.releases import DEFAULT_NAME, bundle_model, fetch_release, find_release
-from registry.tracking import Version, connect, download, versions
-from rejoinder.bundle import Installed, open_release, verify_bundle
-from rejoinder.errors import IntegrityError
-from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, file_problems, read_manifest
-from rejoinder.release import Release, check_runtime
+from registry.releases import DEFAULT_NAME
+from registry.seen import check_fresh, record
+from registry.source import CHAMPION, Pointer, Source, Which, choose_source
+from rejoinder import openssf
+from rejoinder.bundle import Installed, open_release, verify_bundle, verify_signer
+from rejoinder.errors import BundleError, FormatError, IntegrityError, Problem
+from rejoinder.manifest import (
+    KINDS,
+    MANIFEST,
+    Digest,
+    Kind,
+    Manifest,
+    digest_file,
+    file_problems,
+    read_manifest,
+)
+from rejoinder.release import RELEASE, Release, check_runtime, read_release
+from rejoinder.signature import SIGNATURE, SIGNED, verify_signature
 from rejoinder.store import Store
+from rejoinder.trust import Trust
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+_SPARE = 1 << 24  # 16 MiB: the release folder, and what a file system needs for itself
 
 
-def pull(store: Store, name: str = DEFAULT_NAME, serial: int | None = None) -> Release:
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """The release that is current now, and whether this pull made it so."""
+
+    release: Release
+    is_new: bool
+
+
+def pull(
+    store: Store,
+    name: str = DEFAULT_NAME,
+    which: Which = CHAMPION,
+    *,
+    source: Source | None = None,
+    trust: Trust | None = None,
+    keep: int = KEEP,
+) -> Pulled:
     """Install a release and make it the current one.
 
     Args:
         store: where to; made if missing.
         name: of the release.
-        serial: which one; None for the highest.
+        which: an alias to follow, or a serial.
+        source: where from; by default MLflow.
+        trust: whom this machine believes; by default `Trust.default()`.
+        keep: how many releases stay installed.
 
     Returns:
         The release.
 
     Raises:
-        NotFoundError: if MLflow holds no such release.
-        TrackingError: if MLflow fails.
+        NotFoundError: if there is no such release.
+        TrackingError: if the source fails.
         TransferError: if other bytes arrive than were released; the current release stays.
-        BundleError: if the release is not for this runtime, its parts do not belong together, or this machine
-            computes other vectors; the current release stays.
+        BundleError: if the release is not signed by a trusted key, not fresh, not for this runtime, its parts do
+            not belong together, or this machine computes other vectors; the current release stays.
+        RegistryError: if there is no space for it.
     """
-    client = connect()
-    release = fetch_release(client, find_release(client, name, serial))
-    check_runtime(release)
-    with locked(store):
-        for kind in KINDS:
-            _ensure(client, store, release, kind)
-        # A release that this machine cannot prove must not become the one that it serves.
-        open_release(Installed(release, {kind: store.bundle_dir(release.bundles[kind]) for kind in KINDS}))
+    source, trust = source or choose_source(), trust or Trust.default()
+    pointer = source.resolve(name, which)  # once: everything that follows belongs to this one answer
+    alias = which if isinstance(which, str) else None
+    with locked(store), _no_space(store):
+        folder, release = _release(source, store, pointer, trust)
+        _check_asked_for(release, name, which)
+        check_fresh(release, alias, trust)
+        check_runtime(release)
+        fetched = _bundles(source, store, release)
+        is_new = store.current_digest() != release.digest
+        installed = Installed(release, folder, {kind: store.bundle_dir(release.bundles[kind]) for kind in KINDS})
+        if is_new or fetched:
+            # A release that this machine cannot prove must not become the one that it serves.
+            open_release(installed, trust=trust).close()
+        if folder != store.release_dir(release.digest):
+            install_release(store, folder, release)
         activate(store, release)
+        record(release, alias, trust)
+        collect(store, keep)
         clean(store)
+    return Pulled(release, is_new)
+
+
+def _release(source: Source, store: Store, pointer: Pointer, trust: Trust) -> tuple[Path, Release]:
+    """The verified release folder: the one that is installed, else one fetched into `incoming`."""
+    installed = store.release_dir(pointer.digest)
+    if installed.is_dir():
+        try:
+            return installed, _verified(installed, pointer.digest, trust)
+        except (IntegrityError, FormatError):
+            pass  # damaged on this machine's disk: fetch it again
+    try:
+        return _fetch_release(source, store, pointer, trust)
+    except (IntegrityError, FormatError):
+        # A connection that is closed early looks like the end of a file. Once more, then that is what is stored.
+        return _fetch_release(source, store, pointer, trust)
+
+
+def _fetch_release(source: Source, store: Store, pointer: Pointer, trust: Trust) -> tuple[Path, Release]:
+    part = part_dir(store, pointer.digest)
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    for file in (SIGNATURE, *SIGNED):
+        source.fetch(pointer.place, file, part / file)
+    release = _verified(part, pointer.digest, trust)
+    key = trust.keys().get(release.signer.key)
+    if key is not None:  # the OpenSSF's library has checked certificates already; of keys it gives a second opinion
+        openssf.verify_key(part, part / SIGNATURE, key.path)
+    return part, release
+
+
+def _verified(folder: Path, digest: Digest, trust: Trust) -> Release:
+    verify_signature(folder, trust)
+    release = read_release(folder / RELEASE, digest)
+    verify_signer(Installed(release, folder, {}), trust)
     return release
 
 
-def _ensure(client: MlflowClient, store: Store, release: Release, kind: Kind) -> None:
-    digest = release.bundles[kind]
-    if store.bundle_dir(digest).is_dir():
-        try:
-            verify_bundle(store.bundle_dir(digest), digest)
-            return
-        except IntegrityError:
-            pass  # damaged on this machine's disk: fetch it again
-    found = versions(client, bundle_model(release.name, kind), digest=digest)
-    if not found:
-        raise NotFoundError(f"{release}: no {kind} bundle {digest} in MLflow. Next: register the release again")
-    part = part_dir(store, digest)
+def _check_asked_for(release: Release, name: str, which: Which) -> None:
+    """A signed release under another's name is a signed release; it is not the one that was asked for."""
+    problems = [] if release.name == name else [Problem("name", name, release.name)]
+    if isinstance(which, int) and release.serial != which:
+        problems.append(Problem("serial", str(which), str(release.serial)))
+    if problems:
+        raise IntegrityError(str(release), problems)
+
+
+def _bundles(source: Source, store: Store, release: Release) -> bool:
+    """Bring every bundle into the store; says whether any had to be fetched."""
+    missing = [kind for kind in KINDS if not _is_whole(store, release.bundles[kind])]
+    places = {kind: source.bundle(release.name, kind, release.bundles[kind]) for kind in missing}
+    manifests = {kind: _fetch_manifest(source, store, release, kind, places[kind]) for kind in missing}
+    wrong = {kind: _wrong_files(store, manifest) for kind, manifest in manifests.items()}
+    check_space(store, _SPARE + sum(sum(sizes.values()) for sizes in wrong.values()))
+    for kind in missing:
+        part = part_dir(store, release.bundles[kind])
+        with transfer_bar(f"fetching {kind}", sum(wrong[kind].values())) as advance:
+            for file, size in wrong[kind].items():
+                _fetch_file(source, places[kind], part / file, manifests[kind])
+                advance(size)
+        install_bundle(store, part, release.bundles[kind])
+    return bool(missing)
+
+
+def _is_whole(store: Store, digest: Digest) -> bool:
+    """Whether the store holds a bundle as it was released, not damaged on this machine's disk."""
     try:
-        _fetch(client, found[0], part, digest)
-        install_bundle(store, part, digest)
-    except IntegrityError as error:
-        shutil.rmtree(part, ignore_errors=True)
-        lines = [f"  - {problem}" for problem in error.problems]
-        raise TransferError(
-            "\n".join(
-                [
-                    f"{found[0]}: other bytes arrived than were released; the current release stays in force",
-                    *lines,
-                    "  next: pull again; if it fails the same way, the artifact store is damaged: register again",
-                ]
-            )
-        ) from error
+        verify_bundle(store.bundle_dir(digest), digest)
+    except IntegrityError:
+        return False
+    return True
 
 
-def _fetch(client: MlflowClient, version: Version, part: Path, digest: Digest) -> None:
-    manifest = read_manifest(download(client, version, MANIFEST, part).parent, digest)
-    # What an interrupted pull has left is kept where it is right, and removed where it is not.
+def _fetch_manifest(source: Source, store: Store, release: Release, kind: Kind, place: str) -> Manifest:
+    part = part_dir(store, release.bundles[kind])
+    part.mkdir(exist_ok=True)
+    for try_left in (1, 0):
+        source.fetch(place, MANIFEST, part / MANIFEST)
+        try:
+            return read_manifest(part, release.bundles[kind])
+        except IntegrityError as error:
+            (part / MANIFEST).unlink()
+            if not try_left:
+                raise _other_bytes(kind, error) from error
+    raise AssertionError("unreachable")
+
+
+def _wrong_files(store: Store, manifest: Manifest) -> dict[str, int]:
+    """Sizes of the files that have yet to be fetched; what is there and cannot be gone on from is removed."""
+    part = part_dir(store, manifest.digest)
     wrong = {problem.where for problem in file_problems(part, manifest)}
     for path in [path for path in part.iterdir() if path.name in wrong]:
-        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    missing = {file: manifest.files[file].size for file in manifest.files if file in wrong}
-    with transfer_bar(f"fetching {manifest.kind}", sum(missing.values())) as advance:
-        for file, size in missing.items():
-            download(client, version, file, part)
-            advance(size)
+        entry = manifest.files.get(path.name)
+        is_beginning = entry and not path.is_symlink() and path.is_file() and path.stat().st_size < entry.size
+        if not is_beginning:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return {file: entry.size for file, entry in manifest.files.items() if file in wrong}
+
+
+def _fetch_file(source: Source, place: str, target: Path, manifest: Manifest) -> None:
+    """Fetch a file until it has its digest: what was gone on from may have been another file's beginning."""
+    entry = manifest.files[target.name]
+    for try_left in (1, 0):
+        source.fetch(place, target.name, target, entry.size)
+        found = digest_file(target)
+        if found == entry.sha256:
+            return
+        target.unlink()
+        if not try_left:
+            error = IntegrityError(manifest.kind, [Problem(target.name, entry.sha256, found)])
+            raise _other_bytes(manifest.kind, error)
+
+
+def _other_bytes(kind: Kind, error: BundleError) -> TransferError:
+    lines = [f"  - {problem}" for problem in error.problems]
+    return TransferError(
+        "\n".join(
+            [
+                f"{kind}: other bytes arrived than were released; the current release stays in force",
+                *lines,
+                "  next: pull again; if it fails the same way, the artifact store is damaged: register again",
+            ]
+        )
+    )
+
+
+@contextmanager
+def _no_space(store: Store) -> Iterator[None]:
+    """A disk that fills up while we write is refused like one that was full before."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RegistryError(
+            f"{store.root}: no space left while writing; the current release stays in force. "
+            "Next: free some, then pull again: it goes on where it has stopped"
+        ) from None

@@ -1,4 +1,4 @@
-"""Releases as MLflow knows them: list, find, fetch the document."""
+"""Releases as MLflow knows them: list, find, follow an alias, fetch the folder."""
 
 from __future__ import annotations
 
@@ -6,16 +6,21 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.errors import NotFoundError
-from registry.tracking import Version, connect, download, shown_uri, versions
-from rejoinder.manifest import Digest, Kind, is_digest
-from rejoinder.release import Release, read_release
+from registry.errors import NotFoundError, TransferError
+from registry.source import CHAMPION, PREVIOUS, Which
+from registry.tracking import Version, aliases, connect, download, shown_uri, sizes, versions
+from rejoinder.errors import IntegrityError
+from rejoinder.manifest import MANIFEST, Digest, Kind, Manifest, is_digest, read_manifest
+from rejoinder.release import RELEASE, Release, read_release
+from rejoinder.signature import SIGNATURE, SIGNED, verify_signature
+from rejoinder.trust import Trust
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_NAME = "rejoinder"
-DOCUMENT = "release.json"
+CHALLENGER = "challenger"
+ALIASES = (CHAMPION, CHALLENGER, PREVIOUS)
 
 
 def bundle_model(name: str, kind: Kind) -> str:
@@ -40,13 +45,31 @@ def release_versions(client: MlflowClient, name: str) -> list[Version]:
     return sorted(found, key=lambda version: -int(version.tags["serial"]))
 
 
-def find_release(client: MlflowClient, name: str, serial: int | None = None) -> Version:
+def aliased(client: MlflowClient, name: str) -> dict[str, Version]:
+    """The releases that aliases point at.
+
+    Args:
+        client: an open client.
+        name: of the release.
+
+    Returns:
+        Version by alias; aliases that point at no release are left out.
+
+    Raises:
+        TrackingError: if MLflow fails.
+    """
+    by_number = {version.number: version for version in release_versions(client, name)}
+    found = aliases(client, name).items()
+    return {alias: by_number[number] for alias, number in found if number in by_number}
+
+
+def find_release(client: MlflowClient, name: str, which: Which = CHAMPION) -> Version:
     """Find one release.
 
     Args:
         client: an open client.
         name: of the release.
-        serial: which one; None for the highest.
+        which: an alias or a serial.
 
     Returns:
         Its version.
@@ -55,19 +78,66 @@ def find_release(client: MlflowClient, name: str, serial: int | None = None) -> 
         NotFoundError: if there is none.
         TrackingError: if MLflow fails.
     """
-    found = release_versions(client, name)
-    if serial is not None:
-        found = [version for version in found if version.tags["serial"] == str(serial)]
-    if not found:
-        wanted = f"release {name}" + (f" #{serial}" if serial is not None else "")
+    if isinstance(which, str):
+        found = aliased(client, name).get(which)
+    else:
+        known = release_versions(client, name)
+        found = next((version for version in known if version.tags["serial"] == str(which)), None)
+    if found is None or not is_digest(found.tags.get("digest")):
+        wanted = which if isinstance(which, str) else f"#{which}"
         raise NotFoundError(
-            f"{wanted}: not in MLflow at {shown_uri()}. Next: rejoinder releases --remote; rejoinder register"
+            f"release {name} {wanted}: not in MLflow at {shown_uri()}. "
+            "Next: rejoinder releases --remote; rejoinder register, then promote"
         )
+    return found
+
+
+def find_version(client: MlflowClient, model: str, digest: Digest) -> Version:
+    """The newest version of a bundle.
+
+    Args:
+        client: an open client.
+        model: the registered model.
+        digest: of the bundle.
+
+    Returns:
+        The version.
+
+    Raises:
+        NotFoundError: if there is none.
+        TrackingError: if MLflow fails.
+    """
+    found = versions(client, model, digest=digest)
+    if not found:
+        raise NotFoundError(f"{model}: no bundle {digest} in MLflow. Next: register the release again")
     return found[0]
 
 
+def fetch_folder(client: MlflowClient, version: Version, folder: Path, trust: Trust | None = None) -> Release:
+    """Fetch a release's folder and check its signature before anything in it is parsed.
+
+    Args:
+        client: an open client.
+        version: of the release.
+        folder: an empty directory.
+        trust: whom this machine believes; by default `Trust.default()`.
+
+    Returns:
+        The release.
+
+    Raises:
+        NotFoundError: if MLflow has lost a file.
+        TrackingError: if MLflow fails.
+        BundleError: if it is not signed by a trusted key, or is not what was registered.
+    """
+    for file in (SIGNATURE, *SIGNED):
+        download(client, version, file, folder)
+    verify_signature(folder, trust or Trust.default())
+    return read_release(folder / RELEASE, Digest(version.tags.get("digest", "")))
+
+
 def fetch_release(client: MlflowClient, version: Version) -> Release:
-    """Fetch a release document and check it before it is parsed.
+    """Fetch a release's document, its signature checked.
 
     Args:
         client: an open client.
@@ -77,31 +147,67 @@ def fetch_release(client: MlflowClient, version: Version) -> Release:
         The release.
 
     Raises:
-        NotFoundError: if MLflow has lost the document.
+        NotFoundError: if MLflow has lost a file.
         TrackingError: if MLflow fails.
-        BundleError: if the document is not the one that was registered.
+        BundleError: if it is not signed by a trusted key, or is not what was registered.
     """
-    digest = version.tags.get("digest", "")
-    if not is_digest(digest):
-        raise NotFoundError(f"{version}: expected a digest tag, got none. Next: register the release again")
     with tempfile.TemporaryDirectory() as folder:
-        return read_release(download(client, version, DOCUMENT, Path(folder)), Digest(digest))
+        return fetch_folder(client, version, Path(folder))
+
+
+def fetch_manifest(client: MlflowClient, name: str, kind: Kind, digest: Digest) -> tuple[Manifest, Version]:
+    """Fetch a bundle's manifest, and check that MLflow still holds all the files that it names.
+
+    A version without files is READY to MLflow, so its files are listed and their sizes compared.
+
+    Args:
+        client: an open client.
+        name: of the release.
+        kind: of the bundle.
+        digest: of the bundle.
+
+    Returns:
+        The manifest, and the newest version that is complete.
+
+    Raises:
+        NotFoundError: if there is no such bundle.
+        TransferError: if every version of it is incomplete.
+        TrackingError: if MLflow fails.
+    """
+    model = bundle_model(name, kind)
+    find_version(client, model, digest)
+    problem = ""
+    for version in versions(client, model, digest=digest):
+        held = sizes(client, version.run_id)
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                download(client, version, MANIFEST, Path(folder))
+                manifest = read_manifest(Path(folder), digest)
+            except (NotFoundError, IntegrityError) as error:
+                problem = type(error).__name__
+                continue
+        expected = {file: entry.size for file, entry in manifest.files.items()}
+        wrong = [file for file, size in expected.items() if held.get(file) != size]
+        if not wrong:
+            return manifest, version
+        problem = f"missing or of another size: {', '.join(wrong)}"
+    raise TransferError(f"{model}: bundle {digest} is incomplete in MLflow: {problem}. Next: register it again")
 
 
 def champion(name: str = DEFAULT_NAME, client: MlflowClient | None = None) -> Release | None:
-    """The release with the highest serial.
+    """The release that the alias `champion` points at.
 
     Args:
         name: of the release.
         client: an open client; by default one for `tracking_uri`.
 
     Returns:
-        The release, or None if none was ever registered.
+        The release, or None if none was ever promoted.
 
     Raises:
         RegistryError: if MLflow fails or has lost it.
-        BundleError: if the document is not the one that was registered.
+        BundleError: if it is not signed by a trusted key, or is not what was registered.
     """
     client = client or connect()
-    found = release_versions(client, name)
-    return fetch_release(client, found[0]) if found else None
+    version = aliased(client, name).get(CHAMPION)
+    return None if version is None else fetch_release(client, version)

@@ -148,6 +148,77 @@ def versions(client: MlflowClient, name: str, **tags: str) -> list[Version]:
     return sorted(kept, key=lambda version: -version.number)
 
 
+def aliases(client: MlflowClient, name: str) -> dict[str, int]:
+    """The aliases of a registered model.
+
+    Args:
+        client: an open client.
+        name: of the registered model; may not exist.
+
+    Returns:
+        Version number by alias.
+
+    Raises:
+        TrackingError: if MLflow fails.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with speaking_to_mlflow(f"read the aliases of {name}"):
+        try:
+            found = client.get_registered_model(name).aliases
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            found = {}
+    return {alias: int(number) for alias, number in found.items()}
+
+
+def set_alias(client: MlflowClient, version: Version, alias: str) -> None:
+    """Point an alias at a version.
+
+    Args:
+        client: an open client.
+        version: which one.
+        alias: its name.
+
+    Raises:
+        TrackingError: if MLflow fails.
+    """
+    with speaking_to_mlflow(f"set the alias {alias} of {version.name}"):
+        client.set_registered_model_alias(version.name, alias, str(version.number))
+
+
+def drop_alias(client: MlflowClient, name: str, alias: str) -> None:
+    """Remove an alias.
+
+    Args:
+        client: an open client.
+        name: of the registered model.
+        alias: its name.
+
+    Raises:
+        TrackingError: if MLflow fails.
+    """
+    with speaking_to_mlflow(f"remove the alias {alias} of {name}"):
+        client.delete_registered_model_alias(name, alias)
+
+
+def mark(client: MlflowClient, version: Version, key: str, value: str) -> None:
+    """Set a tag of a version.
+
+    Args:
+        client: an open client.
+        version: which one.
+        key: of the tag.
+        value: of the tag.
+
+    Raises:
+        TrackingError: if MLflow fails.
+    """
+    with speaking_to_mlflow(f"tag {version}"):
+        client.set_model_version_tag(version.name, str(version.number), key, value)
+
+
 def sizes(client: MlflowClient, run_id: str) -> dict[str, int]:
     """What MLflow really holds of a run.
 

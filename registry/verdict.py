@@ -7,11 +7,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from registry.errors import VerdictError
+from registry.releases import aliased, release_versions
+from registry.source import CHAMPION
+from registry.tracking import Version
 from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, digest_bytes, digest_file, is_digest
-from rejoinder.release import Release
+from rejoinder.release import content_digest
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 BLESSED = "BLESSED"
 
@@ -21,16 +27,29 @@ class Verdict:
     """A verdict that blesses.
 
     Attributes:
-        digest: of the verdict file's bytes.
+        data: the verdict file's bytes.
+        digest: of these bytes.
         bundles: the bundle digests that were judged.
         champion: digest of the release that they were compared with, if there was one.
         metrics: every number under the file's "metrics", by slash-joined key.
     """
 
+    data: bytes
     digest: Digest
     bundles: Mapping[Kind, Digest]
     champion: Digest | None
     metrics: Mapping[str, float]
+
+    def content(self, name: str) -> Digest:
+        """What `Release.content` is for a release of these bundles.
+
+        Args:
+            name: of the release.
+
+        Returns:
+            The digest.
+        """
+        return content_digest(name, self.bundles)
 
 
 def read_verdict(path: Path) -> Verdict:
@@ -59,7 +78,7 @@ def read_verdict(path: Path) -> Verdict:
             "\n".join([f"{path}: expected {BLESSED}, got {str(document['verdict'])[:40]}", *lines, _IMPROVE])
         )
     metrics = dict(_numbers("", document.get("metrics")))
-    return Verdict(digest_bytes(data), document["bundles"], champion, metrics)
+    return Verdict(data, digest_bytes(data), document["bundles"], champion, metrics)
 
 
 _IMPROVE = "  next: improve the build until the gate blesses it; nothing was registered"
@@ -95,37 +114,64 @@ def check_judged(verdict: Verdict, bundles: Mapping[Kind, Path]) -> None:
 
     Args:
         verdict: what the gate said.
-        bundles: what is to be registered.
+        bundles: what is to be registered, by kind.
 
     Raises:
         VerdictError: naming every directory that the gate has not judged.
     """
-    lines = []
-    for kind in KINDS:
-        manifest = bundles[kind] / MANIFEST
-        found = digest_file(manifest) if manifest.is_file() else "no such bundle"
-        if found != verdict.bundles[kind]:
-            lines.append(f"  - {kind}: the gate judged {verdict.bundles[kind]}, {bundles[kind]} is {found}")
+    found = {}
+    for kind, directory in bundles.items():
+        manifest = directory / MANIFEST
+        found[kind] = digest_file(manifest) if manifest.is_file() else f"no bundle in {directory}"
+    check_judged_digests(verdict, found, "what is to be registered")
+
+
+def check_judged_digests(verdict: Verdict, found: Mapping[Kind, str], whose: str) -> None:
+    """Check that the verdict is about these bundles.
+
+    Args:
+        verdict: what the gate said.
+        found: digest by kind.
+        whose: for the message.
+
+    Raises:
+        VerdictError: naming every bundle that the gate has not judged.
+    """
+    wrong = [kind for kind in found if found[kind] != verdict.bundles[kind]]
+    lines = [f"  - {kind}: the gate judged {verdict.bundles[kind]}, {whose} is {found[kind]}" for kind in wrong]
     if lines:
         raise VerdictError(
             "\n".join(["the verdict is about other bundles", *lines, "  next: dvc repro gate, then register"])
         )
 
 
-def check_champion(verdict: Verdict, champion: Release | None) -> None:
-    """Check that the verdict was reached against the release that is champion now.
+def check_champion(client: MlflowClient, name: str, verdict: Verdict) -> None:
+    """Check that the verdict was reached against what is champion now.
+
+    A release that holds the champion's bundles under an older serial will do: it is the same to compare with.
 
     Args:
+        client: an open client.
+        name: of the release.
         verdict: what the gate said.
-        champion: the newest release in MLflow.
 
     Raises:
-        VerdictError: if another release has been registered since.
+        VerdictError: if another release has been promoted since.
+        TrackingError: if MLflow fails.
     """
-    now = champion.digest if champion else None
-    if verdict.champion != now:
+    now = aliased(client, name).get(CHAMPION)
+    if now is None:
+        fine = verdict.champion is None
+    else:
+        same = {v.tags.get("digest") for v in release_versions(client, name) if _content(v) == _content(now)}
+        fine = verdict.champion in same
+    if not fine:
         raise VerdictError(
             f"stale verdict: compared with champion {verdict.champion or 'none'}, but it is now "
-            f"{now or 'none'}. Next: measure and judge again: "
+            f"{now.tags.get('digest') if now else 'none'}. Next: measure and judge again: "
             "dvc repro --force --single-item benchmark && dvc repro gate"
         )
+
+
+def _content(version: Version) -> str | None:
+    return version.tags.get("content")

@@ -1,30 +1,44 @@
-"""Open a release: verify every byte, check that the parts belong together, load, probe. In that order.
+"""Open a release: check its signature and every byte, check that the parts belong together, load, probe.
 
-No parser sees a byte before its digest has been compared. All problems of a step are collected, then raised once.
+No parser of models, indices or arrays sees a byte before all of that has been checked. All problems are collected,
+then raised once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from rejoinder.cache import CachedVectorizer, PhraseCache
-from rejoinder.errors import BundleError, ConsistencyError, IntegrityError, ProbeError, Problem
+from rejoinder.errors import (
+    BundleError,
+    ConsistencyError,
+    FormatError,
+    IntegrityError,
+    ProbeError,
+    Problem,
+    SignatureError,
+)
 from rejoinder.index import ReplyIndex
+from rejoinder.lease import take_lease
 from rejoinder.manifest import (
-    KINDS,
     Digest,
     Kind,
     Manifest,
     VectorizerId,
     VectorizerSpec,
+    digest_file,
     file_problems,
     read_manifest,
 )
 from rejoinder.probes import cache_problems, index_problems, model_problems
-from rejoinder.release import Release, check_runtime
+from rejoinder.release import RELEASE, VERDICT, Release, check_runtime
+from rejoinder.signature import verify_signature
 from rejoinder.text import NORMALIZATION_VERSION
+from rejoinder.trust import Trust
 from rejoinder.vectorizer import FORMS, TOKENIZER, Vectorizer, load_vectorizer, model_file
 
 #: What a manifest of each kind must say for the bundle to be read; see docs/bundle-format.md.
@@ -37,9 +51,13 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A release and the directories that hold its bundles, not yet verified."""
+    """A release, the folder that holds its signed documents, and the directories that hold its bundles.
+
+    Nothing of it is verified yet.
+    """
 
     release: Release
+    folder: Path
     bundles: Mapping[Kind, Path]
 
 
@@ -52,28 +70,104 @@ class OpenRelease:
     encoder: CachedVectorizer
     cache: PhraseCache
     index: ReplyIndex
+    lease: BinaryIO
+
+    def close(self) -> None:
+        """Give the lease back: the store may remove this release once it is neither current nor previous."""
+        self.lease.close()
 
 
-def open_release(installed: Installed, provider: str | None = None) -> OpenRelease:
+def open_release(installed: Installed, provider: str | None = None, trust: Trust | None = None) -> OpenRelease:
     """Prove a release and load it.
 
     Args:
         installed: the release and its directories.
         provider: an ONNX Runtime execution provider; by default the best one present.
+        trust: whom this machine believes; by default `Trust.default()`.
 
     Returns:
         The loaded release.
 
     Raises:
+        StoreError: if the release was removed meanwhile.
+        SignatureError: if it is not signed by a trusted key.
         IntegrityError: if any byte differs from what was released.
         FormatError: if a manifest is of a format that this version cannot read.
         ConsistencyError: if parts were made by different vectorizers or do not fit this runtime.
         ProbeError: if this machine computes other vectors than the release holds.
     """
+    lease = take_lease(installed.folder)
+    try:
+        return _load(installed, prove(installed, trust), provider, lease)
+    except BaseException:
+        lease.close()
+        raise
+
+
+def prove(installed: Installed, trust: Trust | None = None) -> dict[Kind, Manifest]:
+    """Check everything that can be checked without parsing more than our own JSON documents.
+
+    Signature, runtime version, every byte, and that all parts were made by one vectorizer: all problems are
+    reported together.
+
+    Args:
+        installed: the release and its directories.
+        trust: whom this machine believes; by default `Trust.default()`.
+
+    Returns:
+        The manifests, by kind.
+
+    Raises:
+        BundleError: of the class of the gravest problem, with all problems found.
+    """
     release = installed.release
-    check_runtime(release)
-    manifests = verify_bytes(installed)
-    verify_consistency(str(release), manifests, release.vectorizer_id)
+    errors: list[BundleError] = []
+    with _collecting(errors):
+        verify_signer(installed, trust or Trust.default())
+    manifests = _verified_manifests(release, installed.bundles, errors)
+    with _collecting(errors):
+        check_runtime(release)
+    with _collecting(errors):
+        verify_consistency(str(release), manifests, release.vectorizer_id)
+    if errors:
+        raise BundleError.all_of(str(release), errors)
+    return manifests
+
+
+@contextmanager
+def _collecting(errors: list[BundleError]) -> Iterator[None]:
+    try:
+        yield
+    except BundleError as error:
+        errors.append(error)
+
+
+def verify_signer(installed: Installed, trust: Trust) -> None:
+    """Check that a release is signed, by the key that its document names.
+
+    Args:
+        installed: the release.
+        trust: whom this machine believes.
+
+    Raises:
+        SignatureError: if it is not signed by a trusted key, or by another one than it names.
+        IntegrityError: if a signed file was changed, or the documents are another release's.
+    """
+    release, folder = installed.release, installed.folder
+    key = verify_signature(folder, trust)
+    if key != release.signer.key:
+        raise SignatureError(str(release), [Problem("signer", release.signer.key, key)])
+    found = {name: digest_file(folder / name) for name in (RELEASE, VERDICT)}
+    expected = {RELEASE: release.digest, VERDICT: release.blessed.verdict}
+    problems = [Problem(name, expected[name], found[name]) for name in found if found[name] != expected[name]]
+    if problems:
+        raise IntegrityError(str(release), problems)
+
+
+def _load(
+    installed: Installed, manifests: Mapping[Kind, Manifest], provider: str | None, lease: BinaryIO
+) -> OpenRelease:
+    release = installed.release
     vectorizer = load_vectorizer(installed.bundles["model"], manifests["model"], provider)
     cache = PhraseCache(installed.bundles["cache"])
     index = ReplyIndex(installed.bundles["index"], manifests["index"])
@@ -83,31 +177,40 @@ def open_release(installed: Installed, provider: str | None = None) -> OpenRelea
     problems += index_problems(index, vectorizer, release.bundles["index"], tolerance)
     if problems:
         raise ProbeError(str(release), problems)
-    return OpenRelease(release, vectorizer, CachedVectorizer(vectorizer, cache), cache, index)
+    return OpenRelease(release, vectorizer, CachedVectorizer(vectorizer, cache), cache, index, lease)
 
 
-def verify_bytes(installed: Installed) -> dict[Kind, Manifest]:
-    """Compare every byte of the three bundles with what the release pins.
+def verify_bytes(release: Release, bundles: Mapping[Kind, Path]) -> dict[Kind, Manifest]:
+    """Compare every byte of a release's bundles with what it pins.
 
     Args:
-        installed: the release and its directories.
+        release: the release.
+        bundles: directories by kind; those that are given are compared.
 
     Returns:
         The manifests, by kind.
 
     Raises:
-        IntegrityError: if anything differs; names every file.
-        FormatError: if a manifest's bytes are right but of a format that this version cannot read.
+        BundleError: IntegrityError if anything differs, naming every file; FormatError if a manifest's bytes are
+            right but of a format that this version cannot read.
     """
+    errors: list[BundleError] = []
+    manifests = _verified_manifests(release, bundles, errors)
+    if errors:
+        raise BundleError.all_of(str(release), errors)
+    return manifests
+
+
+def _verified_manifests(
+    release: Release, bundles: Mapping[Kind, Path], errors: list[BundleError]
+) -> dict[Kind, Manifest]:
     manifests: dict[Kind, Manifest] = {}
-    problems: list[Problem] = []
-    for kind in KINDS:
+    for kind, directory in bundles.items():
         try:
-            manifests[kind] = verify_bundle(installed.bundles[kind], installed.release.bundles[kind])
-        except IntegrityError as error:
-            problems += [Problem(f"{kind}/{p.where}", p.expected, p.got) for p in error.problems]
-    if problems:
-        raise IntegrityError(str(installed.release), problems)
+            manifests[kind] = verify_bundle(directory, release.bundles[kind])
+        except (IntegrityError, FormatError) as error:
+            problems = [Problem(f"{kind}/{p.where}", p.expected, p.got) for p in error.problems]
+            errors.append(type(error)(str(release), problems))
     return manifests
 
 
@@ -132,7 +235,7 @@ def verify_bundle(directory: Path, digest: Digest) -> Manifest:
 
 
 def verify_consistency(subject: str, manifests: Mapping[Kind, Manifest], pinned: VectorizerId) -> None:
-    """Check that three verified manifests describe parts made by one vectorizer.
+    """Check that verified manifests describe parts made by one vectorizer.
 
     Args:
         subject: what is being opened, for messages.
@@ -142,9 +245,8 @@ def verify_consistency(subject: str, manifests: Mapping[Kind, Manifest], pinned:
     Raises:
         ConsistencyError: if any part disagrees; names every part.
     """
-    problems = spec_problems(manifests["model"])
-    for kind in KINDS:
-        manifest = manifests[kind]
+    problems = spec_problems(manifests["model"]) if "model" in manifests else []
+    for kind, manifest in manifests.items():
         if manifest.kind != kind:
             problems.append(Problem(kind, f"a {kind} bundle", f"a {manifest.kind} bundle"))
         if manifest.vectorizer_id != pinned:

@@ -12,10 +12,12 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
 from rejoinder.text import normalize
 from rejoinder.vectorizer import Vectorizer, Vectors
 
@@ -23,6 +25,7 @@ KEYS = "keys.npy"
 VECTORS = "vectors.npy"
 PHRASES = "phrases.txt"
 HOT_SIZE = 4096  # vectors; 3 MB at 192 dimensions
+_MAX_HEADER_BYTES = 4096  # of a .npy file; numpy writes 128
 
 
 def key_of(text: str) -> int:
@@ -50,18 +53,60 @@ def write_cache(directory: Path, phrases: Sequence[str], vectors: Vectors) -> No
     (directory / PHRASES).write_text("".join(phrases[row] + "\n" for row in order), encoding="utf-8")
 
 
+def map_array(path: Path, dtype: type[np.generic], shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
+    """Map an array read-only, and check what it is before anybody uses it.
+
+    Args:
+        path: a .npy file, its bytes verified.
+        dtype: the type it must have.
+        shape: the shape it must have; None fits any length.
+
+    Returns:
+        The array.
+
+    Raises:
+        FormatError: if the file is no .npy file of plain numbers.
+        ConsistencyError: if its type or shape is another.
+    """
+    try:
+        found = np.lib.format.open_memmap(path, mode="r", max_header_size=_MAX_HEADER_BYTES)
+    except Exception as error:  # numpy's reader of headers raises what its parts raise, tokenize's errors among it
+        raise FormatError(str(path), [Problem(path.name, "a .npy file", type(error).__name__)]) from None
+    wanted = tuple("n" if length is None else length for length in shape)
+    fits = len(found.shape) == len(shape) and all(w in (None, g) for w, g in zip(shape, found.shape, strict=True))
+    if found.dtype != np.dtype(dtype) or not fits or not found.flags.c_contiguous:
+        got = f"{found.dtype} {found.shape}" + ("" if found.flags.c_contiguous else " by columns")
+        raise ConsistencyError(str(path), [Problem(path.name, f"{np.dtype(dtype)} {wanted}", got)])
+    return found
+
+
 class PhraseCache:
     """The cold part of the cache, mapped read-only."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, phrases: int | None = None, dim: int | None = None) -> None:
         """Map the files; the directory's bytes must have been verified.
 
         Args:
             directory: a verified cache bundle.
+            phrases: how many it must hold, if known.
+            dim: length that its vectors must have, if known.
+
+        Raises:
+            BundleError: if an array cannot be read or is not of the right type and shape; names every file.
         """
         self._directory = directory
-        self.keys: npt.NDArray[np.uint64] = np.load(directory / KEYS, mmap_mode="r", allow_pickle=False)
-        self._vectors = np.load(directory / VECTORS, mmap_mode="r", allow_pickle=False)
+        errors: list[BundleError] = []
+        arrays = []
+        for name, dtype, width in ((KEYS, np.uint64, ()), (VECTORS, np.float16, (dim,))):
+            try:
+                arrays.append(map_array(directory / name, dtype, (phrases, *width)))
+                phrases = len(arrays[0])
+            except (FormatError, ConsistencyError) as error:
+                errors.append(error)
+        if errors:
+            raise BundleError.all_of(str(directory), errors)
+        self.keys: npt.NDArray[np.uint64]
+        self.keys, self._vectors = arrays
 
     def __len__(self) -> int:
         return len(self.keys)

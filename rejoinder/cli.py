@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,11 +92,11 @@ def ask(
         raise click.UsageError("nothing to answer: give TEXT, or pipe a dialogue in, one turn a line")
     dialogue = Dialogue.from_lines(_piped_lines() if text is None else [text])
 
-    from rejoinder.bundle import open_release
     from rejoinder.responder import Responder
+    from rejoinder.store import open_current
 
     start = time.perf_counter()
-    opened = open_release(open_store(root).current(), provider and PROVIDERS[provider])
+    opened = open_current(open_store(root), provider and PROVIDERS[provider])
     open_ms = 1000 * (time.perf_counter() - start)
     reply = Responder(opened).answer(dialogue)
     if as_json:
@@ -155,7 +156,7 @@ def _print_trace(reply: Reply, open_ms: float) -> None:
 @store_option
 @_provider_option
 def verify(root: Path | None, provider: str | None) -> None:
-    """Check every byte of the current release, and that this machine computes its vectors."""
+    """Check signature and every byte of the current release, and that this machine computes its vectors."""
     from rich.console import Console
     from rich.table import Table
 
@@ -172,7 +173,11 @@ def verify(root: Path | None, provider: str | None) -> None:
         table.add_row(kind, digests[0], str(len(manifest.files)), f"{megabytes:.1f}", digests[1], "OK")
     console = Console()
     console.print(table)
-    console.print(f"probes reproduced on {opened.vectorizer.provider}", highlight=False)
+    release = installed.release
+    signed = f"signed with the key {release.signer.name} ({short(release.signer.key)})"
+    console.print(f"{signed}; probes reproduced on {opened.vectorizer.provider}", highlight=False)
+    if release.has_expired(datetime.now(UTC)):
+        console.print(f"expired on {release.expires}: it may serve on, but is pulled no more; rejoinder pull")
 
 
 @main.command(epilog="\b\nExample:\n  rejoinder releases")
@@ -191,7 +196,9 @@ def list_installed(store: Store) -> None:
     current = store.current().release.digest
     for release in store.releases():
         mark = "*" if release.digest == current else " "
-        click.echo(f"{mark} {release}  {release.created}  vectorizer {short(release.vectorizer_id)}")
+        again = f"  reissues #{release.reissues}" if release.reissues else ""
+        digests = f"vectorizer {short(release.vectorizer_id)}  content {short(release.content)}"
+        click.echo(f"{mark} {release}  {release.created}  {digests}{again}")
 
 
 def open_store(root: Path | None) -> Store:

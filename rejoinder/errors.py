@@ -3,8 +3,11 @@
     RejoinderError
     ├── InputError            the caller's words or arguments cannot be used
     ├── StoreError            nothing is installed, or the store is not in order
+    ├── SwapError             a new release could not take over; the old one goes on serving
     └── BundleError           a bundle or release was refused; carries every problem found
         ├── FormatError       not one of our documents, or of a format this version cannot read
+        ├── SignatureError    not signed by a key that this machine trusts
+        ├── FreshnessError    expired, from the future, or older than a release that was seen before
         ├── IntegrityError    bytes differ from what was released
         ├── ConsistencyError  parts were made by different vectorizers, or do not fit this runtime
         └── ProbeError        bytes are right, yet this machine computes other vectors
@@ -43,6 +46,10 @@ class StoreError(RejoinderError):
     """Nothing is installed, or the local store is not in order."""
 
 
+class SwapError(RejoinderError):
+    """A new release could not take over; the old one goes on serving."""
+
+
 class BundleError(RejoinderError):
     """A bundle or release was refused.
 
@@ -65,11 +72,41 @@ class BundleError(RejoinderError):
         lines += [f"  - {problem}" for problem in self.problems]
         super().__init__("\n".join([*lines, f"  next: {self.remedy}"]))
 
+    @classmethod
+    def all_of(cls, subject: str, errors: Sequence[BundleError]) -> BundleError:
+        """One error out of several, so that a reader sees every problem at once.
+
+        Args:
+            subject: what was being opened.
+            errors: at least one; the first decides the class and the remedy.
+
+        Returns:
+            An error of the class of the first, with the problems of all.
+        """
+        return type(errors[0])(subject, [problem for error in errors for problem in error.problems])
+
 
 class FormatError(BundleError):
     """Not one of our documents, or of a format this version cannot read."""
 
     summary = "not a readable bundle document"
+
+
+class SignatureError(BundleError):
+    """Not signed by a key that this machine trusts."""
+
+    summary = "not signed by a trusted key"
+    remedy = (
+        "get the publisher's public key by a way you trust and put it into the trust folder (REJOINDER_TRUST); "
+        "a development key is good on the machine that made it only: rejoinder keys new"
+    )
+
+
+class FreshnessError(BundleError):
+    """Expired, from the future, or older than a release that was seen before."""
+
+    summary = "not fresh"
+    remedy = "check this machine's clock; then have the release issued again: rejoinder promote, or rollback"
 
 
 class IntegrityError(BundleError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +14,13 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
 from rejoinder.manifest import Manifest
 from rejoinder.vectorizer import Vectors
 
 REPLIES = "replies.jsonl"
-_MAX_VECTOR_BYTES = 8 << 30  # of one shard; FAISS's own default is far above what a shard may hold
+_MAGIC = b"IxSQ"  # FAISS's name of a scalar quantizer; other kinds nest, loop, or name files of their own
+_LIMITS = threading.Lock()  # FAISS's limits are the process's, not the call's
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +78,156 @@ def write_index(directory: Path, replies: Sequence[IndexedReply], vectors: Vecto
     return rows
 
 
+@contextmanager
+def _deserialization_limits(size: int) -> Iterator[None]:
+    """Let FAISS take no vector of more bytes than its file has, and run no loop that the file dictates."""
+    limits = {"vector_byte": size, "loop": 1, "lattice_r2": 1}
+    with _LIMITS:
+        before = {name: getattr(faiss, f"get_deserialization_{name}_limit")() for name in limits}
+        try:
+            for name, limit in limits.items():
+                getattr(faiss, f"set_deserialization_{name}_limit")(limit)
+            yield
+        finally:
+            for name, limit in before.items():
+                getattr(faiss, f"set_deserialization_{name}_limit")(limit)
+
+
+def open_shard(path: Path, rows: int, dim: int | None = None) -> Any:
+    """Map one shard and check that it is what the manifest says; the file's bytes must have been verified.
+
+    Args:
+        path: the shard.
+        rows: how many it must hold.
+        dim: length that its vectors must have, if known.
+
+    Returns:
+        A FAISS scalar quantizer.
+
+    Raises:
+        FormatError: if FAISS cannot read it within its limits, or it is another kind of index.
+        ConsistencyError: if it is not what the manifest says.
+    """
+    with path.open("rb") as file:
+        magic = file.read(len(_MAGIC))
+    if magic != _MAGIC:
+        raise FormatError(str(path), [Problem(f"{path.name} kind", repr(_MAGIC), repr(magic))])
+    try:
+        with _deserialization_limits(path.stat().st_size):
+            shard = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        reason = str(error).split(": ")[-1].strip()[:200]
+        raise FormatError(str(path), [Problem(path.name, "an index within FAISS's limits", reason)]) from None
+    if problems := shard_problems(shard, path.name, rows, dim):
+        raise ConsistencyError(str(path), problems)
+    return shard
+
+
+def shard_problems(shard: Any, name: str, rows: int, dim: int | None) -> list[Problem]:
+    """Compare a loaded shard with what the format and the manifest say.
+
+    Args:
+        shard: as FAISS read it.
+        name: of its file, for messages.
+        rows: how many it must hold.
+        dim: length that its vectors must have, if known.
+
+    Returns:
+        What differs.
+    """
+    if type(shard) is not faiss.IndexScalarQuantizer:
+        return [Problem(f"{name} type", "IndexScalarQuantizer", type(shard).__name__)]
+    width = 2 * shard.d  # bytes of a row of fp16
+    checks = [
+        ("dimension", dim if dim is not None else shard.d, shard.d),
+        ("quantizer", faiss.ScalarQuantizer.QT_fp16, shard.sq.qtype),
+        ("dimension of the quantizer", shard.d, shard.sq.d),
+        ("metric", faiss.METRIC_INNER_PRODUCT, shard.metric_type),
+        ("rows", rows, shard.ntotal),
+        ("trained", True, shard.is_trained),
+        ("bytes of a row", [width, width], [shard.code_size, shard.sq.code_size]),
+        ("bytes of all rows", rows * width, shard.codes.size()),
+        ("bytes of training", 0, shard.sq.trained.size()),
+    ]
+    return [Problem(f"{name} {what}", str(expected), str(got)) for what, expected, got in checks if expected != got]
+
+
+def fact_problems(manifest: Manifest) -> list[Problem]:
+    """Check the facts that an index is opened by.
+
+    Args:
+        manifest: of an index bundle.
+
+    Returns:
+        What cannot be right.
+    """
+    rows = manifest.facts.get("shard_rows")
+    if not isinstance(rows, list) or not rows or not all(type(n) is int and n > 0 for n in rows):
+        return [Problem("facts: shard_rows", "a positive number for each shard", "something else")]
+    needed = [REPLIES, *(shard_file(number) for number in range(len(rows)))]
+    problems = [Problem(name, "a file of the bundle", "nothing") for name in needed if name not in manifest.files]
+    for fact in ("context_turns", "candidates"):
+        if fact in manifest.facts and not (type(manifest.facts[fact]) is int and manifest.facts[fact] > 0):
+            problems.append(Problem(f"facts: {fact}", "a positive number", "something else"))
+    return problems
+
+
+def read_replies(path: Path, rows: int) -> list[IndexedReply]:
+    """Read the replies.
+
+    Args:
+        path: replies.jsonl, its bytes verified.
+        rows: how many it must hold.
+
+    Returns:
+        The replies, in the order of the index's rows.
+
+    Raises:
+        FormatError: if a line is no reply.
+        ConsistencyError: if there are more or fewer of them.
+    """
+    try:
+        replies = [IndexedReply(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+    except (ValueError, TypeError, RecursionError) as error:
+        raise FormatError(str(path), [Problem(path.name, "a reply a line", type(error).__name__)]) from None
+    if len(replies) != rows:
+        raise ConsistencyError(str(path), [Problem(f"{path.name} rows", str(rows), str(len(replies)))])
+    return replies
+
+
 class ReplyIndex:
     """An opened index. Safe to share between threads."""
 
-    def __init__(self, directory: Path, manifest: Manifest) -> None:
+    def __init__(self, directory: Path, manifest: Manifest, dim: int | None = None) -> None:
         """Map the shards; the directory's bytes must have been verified.
 
         Args:
             directory: a verified index bundle.
             manifest: its manifest.
+            dim: length that its vectors must have; by default all shards must agree.
+
+        Raises:
+            BundleError: if a file cannot be read or is not what the manifest says; names every file.
         """
-        faiss.set_deserialization_vector_byte_limit(_MAX_VECTOR_BYTES)
+        if problems := fact_problems(manifest):
+            raise ConsistencyError(str(directory), problems)
         rows: list[int] = manifest.facts["shard_rows"]
+        errors: list[BundleError] = []
         # FAISS does not keep the mapped file alive by itself: the list holds a reference to every shard.
-        self._shards = [
-            faiss.read_index(str(directory / shard_file(n)), faiss.IO_FLAG_MMAP_IFC) for n in range(len(rows))
-        ]
+        self._shards: list[Any] = []
+        for number, count in enumerate(rows):
+            try:
+                self._shards.append(open_shard(directory / shard_file(number), count, dim))
+                dim = self._shards[0].d
+            except (FormatError, ConsistencyError) as error:
+                errors.append(error)
+        try:
+            self.replies = read_replies(directory / REPLIES, sum(rows))
+        except (FormatError, ConsistencyError) as error:
+            errors.append(error)
+        if errors:
+            raise BundleError.all_of(str(directory), errors)
         self._starts = np.cumsum([0, *rows])
-        lines = (directory / REPLIES).read_text(encoding="utf-8").splitlines()
-        self.replies = [IndexedReply(**json.loads(line)) for line in lines]
         self.facts: dict[str, Any] = dict(manifest.facts)
 
     def __len__(self) -> int:

@@ -1,10 +1,11 @@
-"""The release document: which three bundles belong together, and who may load them."""
+"""The release document: which three bundles belong together, who blessed and signed them, who may load them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,29 @@ from rejoinder.manifest import (
     parse_document,
 )
 
-FORMAT = 1
+FORMAT = 2
+RELEASE = "release.json"
+VERDICT = "verdict.json"  # lies beside it
 _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00")
+_MAX_SERIAL = 2**53 - 1  # what every JSON reader holds exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Blessing:
+    """Who judged the bundles good enough, and the digest of what they wrote."""
+
+    by: str
+    verdict: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """The key that signs: digest of the public key's DER form, and what its owner calls it."""
+
+    key: Digest
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +55,26 @@ class Release:
     Attributes:
         name: what is released, e.g. "rejoinder".
         serial: strictly increasing over all releases of that name.
-        created: UTC time, ISO 8601.
+        created: UTC time, ISO 8601 to the second.
+        expires: UTC time after which a puller takes it no more, ISO 8601 to the second.
         vectorizer_id: the vectorizer all three parts share.
         bundles: bundle digest by kind.
         runtime: lowest and (exclusive) highest runtime version that may load it, "major.minor".
-        gate: digest of the gate's verdict that blessed it.
+        blessed: who judged it.
+        signer: who signs it.
+        reissues: the serial whose bundles are released once more; None for a first release.
     """
 
     name: str
     serial: int
     created: str
+    expires: str
     vectorizer_id: VectorizerId
     bundles: Mapping[Kind, Digest]
     runtime: tuple[str, str]
-    gate: Digest
+    blessed: Blessing
+    signer: Signer
+    reissues: int | None = None
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
@@ -59,11 +87,45 @@ class Release:
 
     @property
     def content(self) -> Digest:
-        """Digest of what is released: equal bundles are the same release, whenever and by whichever verdict."""
-        return digest_bytes(canonical_json([self.name, self.bundles]))
+        """Digest of what is released: equal bundles are the same content, whenever and by whichever verdict."""
+        return content_digest(self.name, self.bundles)
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether its time is over.
+
+        Args:
+            now: an aware time.
+
+        Returns:
+            True from the second of `expires` on.
+        """
+        return now >= parse_time(self.expires)
 
     def __str__(self) -> str:
         return f"{self.name} #{self.serial} ({self.digest[7:19]})"
+
+
+def content_digest(name: str, bundles: Mapping[Kind, Digest]) -> Digest:
+    """Digest of what is released under a name.
+
+    Args:
+        name: of the release.
+        bundles: bundle digest by kind.
+
+    Returns:
+        SHA-256 of the canonical JSON of both.
+    """
+    return digest_bytes(canonical_json([name, bundles]))
+
+
+def write_time(time: datetime) -> str:
+    """An aware time as releases hold it: UTC, to the second."""
+    return time.astimezone(UTC).isoformat(timespec="seconds")
+
+
+def parse_time(text: str) -> datetime:
+    """The time that a release holds."""
+    return datetime.fromisoformat(text)
 
 
 def read_release(path: Path, expected: Digest) -> Release:
@@ -104,7 +166,12 @@ def parse_release(data: bytes, subject: str) -> Release:
     problems = _shape_problems(fields)
     if problems:
         raise FormatError(subject, problems)
-    release = Release(**{**fields, "runtime": tuple(fields["runtime"])})
+    nested = {
+        "runtime": tuple(fields["runtime"]),
+        "blessed": Blessing(**fields["blessed"]),
+        "signer": Signer(**fields["signer"]),
+    }
+    release = Release(**{**fields, **nested})
     check_canonical(data, subject, release.to_bytes)
     return release
 
@@ -135,15 +202,36 @@ def _shape_problems(fields: Mapping[str, Any]) -> list[Problem]:
         wrong = sorted(set(fields) ^ expected)
         return [Problem("keys", "name, serial, created, ...", f"missing or unknown: {', '.join(wrong)[:80]}")]
     checks = [
-        ("name", isinstance(fields["name"], str), "a text"),
-        ("serial", type(fields["serial"]) is int and fields["serial"] > 0, "a positive integer"),
-        ("created", isinstance(fields["created"], str), "an ISO 8601 time"),
+        ("name", _is_text(fields["name"], _NAME), "letters, digits, '.', '_' and '-'"),
+        ("serial", _is_serial(fields["serial"]), "a positive integer"),
+        ("created", _is_time(fields["created"]), "a UTC time like 2026-01-31T12:00:00+00:00"),
+        ("expires", _is_time(fields["expires"]), "a UTC time like 2026-01-31T12:00:00+00:00"),
         ("vectorizer_id", is_digest(fields["vectorizer_id"]), "sha256:<64 hex digits>"),
         ("bundles", _is_bundles(fields["bundles"]), "a digest for each of " + ", ".join(KINDS)),
         ("runtime", _is_range(fields["runtime"]), 'two versions "major.minor"'),
-        ("gate", is_digest(fields["gate"]), "sha256:<64 hex digits>"),
+        ("blessed", _is_named_digest(fields["blessed"], "by", "verdict"), "by and verdict"),
+        ("signer", _is_named_digest(fields["signer"], "name", "key"), "name and key"),
+        ("reissues", fields["reissues"] is None or _is_serial(fields["reissues"]), "a serial or null"),
     ]
     return [Problem(key, wanted, "something else") for key, fine, wanted in checks if not fine]
+
+
+def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _is_serial(value: object) -> bool:
+    return type(value) is int and 0 < value <= _MAX_SERIAL
+
+
+def _is_time(value: object) -> bool:
+    if not _is_text(value, _TIME):
+        return False
+    try:
+        parse_time(str(value))
+    except ValueError:  # the 31st of February
+        return False
+    return True
 
 
 def _is_bundles(value: object) -> bool:
@@ -151,6 +239,10 @@ def _is_bundles(value: object) -> bool:
 
 
 def _is_range(value: object) -> bool:
-    if not isinstance(value, list) or len(value) != 2:
+    return isinstance(value, list) and len(value) == 2 and all(_is_text(v, _VERSION) for v in value)
+
+
+def _is_named_digest(value: object, name: str, digest: str) -> bool:
+    if not isinstance(value, dict) or set(value) != {name, digest}:
         return False
-    return all(isinstance(v, str) and _VERSION.fullmatch(v) for v in value)
+    return _is_text(value[name], _NAME) and is_digest(value[digest])

@@ -1,10 +1,12 @@
 """The local store of a serving node: content-addressed bundles, releases, and which one is current.
 
     STORE/bundles/sha256-<digest>/     one bundle, named by its manifest's digest
-    STORE/releases/sha256-<digest>.json
+    STORE/releases/sha256-<digest>/    one release: its document, verdict, provenance, bill of materials, signature
     STORE/current                      one line: the current release's digest; replaced atomically
+    STORE/previous                     the one before
 
-This module reads; `registry.install` writes.
+This module reads; `registry.install` writes. Readers take a lease on a release while they use it, which keeps the
+collection of old releases away from it.
 """
 
 from __future__ import annotations
@@ -13,10 +15,11 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from rejoinder.bundle import Installed
+from rejoinder.bundle import Installed, OpenRelease, open_release
 from rejoinder.errors import StoreError
 from rejoinder.manifest import Digest, is_digest
-from rejoinder.release import Release, read_release
+from rejoinder.release import RELEASE, Release, read_release
+from rejoinder.trust import Trust
 
 DEFAULT_ROOT = ".rejoinder/store"
 
@@ -37,13 +40,18 @@ class Store:
         """Holds the current release's digest."""
         return self.root / "current"
 
+    @property
+    def previous_file(self) -> Path:
+        """Holds the digest of the release that was current before."""
+        return self.root / "previous"
+
     def bundle_dir(self, digest: Digest) -> Path:
         """Directory of a bundle."""
         return self.root / "bundles" / digest.replace(":", "-")
 
-    def release_file(self, digest: Digest) -> Path:
-        """Document of a release."""
-        return self.root / "releases" / (digest.replace(":", "-") + ".json")
+    def release_dir(self, digest: Digest) -> Path:
+        """Folder of a release."""
+        return self.root / "releases" / digest.replace(":", "-")
 
     def releases(self) -> list[Release]:
         """All installed releases, newest serial first.
@@ -54,8 +62,8 @@ class Store:
         Raises:
             BundleError: if a document does not have the digest it is named by.
         """
-        paths = (self.root / "releases").glob("sha256-*.json")
-        found = [read_release(path, Digest(path.stem.replace("-", ":", 1))) for path in paths]
+        folders = (self.root / "releases").glob("sha256-*")
+        found = [read_release(path / RELEASE, Digest(path.name.replace("-", ":", 1))) for path in folders]
         return sorted(found, key=lambda release: -release.serial)
 
     def current(self) -> Installed:
@@ -68,16 +76,35 @@ class Store:
             StoreError: if nothing is installed, or the store is incomplete.
             BundleError: if the release document was changed.
         """
-        try:
-            digest = self.current_file.read_text(errors="replace").strip()
-        except FileNotFoundError:
+        digest = self.current_digest()
+        if digest is None:
             raise StoreError(
                 f"no release is installed: expected {self.current_file}, got no such file. "
                 "Next: rejoinder pull, or name another store with --store or REJOINDER_STORE"
-            ) from None
-        if not is_digest(digest):
-            raise StoreError(f"{self.current_file}: expected a digest, got something else. Next: rejoinder pull")
-        return self.installed(Digest(digest))
+            )
+        return self.installed(digest)
+
+    def current_digest(self) -> Digest | None:
+        """The current release.
+
+        Returns:
+            Digest of its document; None if nothing is installed.
+
+        Raises:
+            StoreError: if the file holds anything but a digest.
+        """
+        return _pointer(self.current_file)
+
+    def previous_digest(self) -> Digest | None:
+        """The release that was current before.
+
+        Returns:
+            Digest of its document; None if there was none.
+
+        Raises:
+            StoreError: if the file holds anything but a digest.
+        """
+        return _pointer(self.previous_file)
 
     def installed(self, digest: Digest) -> Installed:
         """One installed release by digest.
@@ -92,12 +119,48 @@ class Store:
             StoreError: if the release or one of its bundles is not in the store.
             BundleError: if the release document was changed.
         """
-        path = self.release_file(digest)
-        if not path.is_file():
-            raise StoreError(f"release not in the store: expected {path}, got no such file. Next: rejoinder pull")
-        release = read_release(path, digest)
+        folder = self.release_dir(digest)
+        if not (folder / RELEASE).is_file():
+            raise StoreError(
+                f"release not in the store: expected {folder}, got no such folder. Next: rejoinder pull"
+            )
+        release = read_release(folder / RELEASE, digest)
         bundles = {kind: self.bundle_dir(d) for kind, d in release.bundles.items()}
         missing = [str(directory) for directory in bundles.values() if not directory.is_dir()]
         if missing:
             raise StoreError(f"{release}: bundles not in the store: {', '.join(missing)}. Next: rejoinder pull")
-        return Installed(release, bundles)
+        return Installed(release, folder, bundles)
+
+
+def _pointer(path: Path) -> Digest | None:
+    try:
+        digest = path.read_text(errors="replace").strip()
+    except FileNotFoundError:
+        return None
+    if not is_digest(digest):
+        raise StoreError(f"{path}: expected a digest, got something else. Next: rejoinder pull")
+    return Digest(digest)
+
+
+def open_current(store: Store, provider: str | None = None, trust: Trust | None = None) -> OpenRelease:
+    """Prove and load the current release, whichever that is by the time it is open.
+
+    Args:
+        store: where it is installed.
+        provider: an ONNX Runtime execution provider; by default the best one present.
+        trust: whom this machine believes; by default `Trust.default()`.
+
+    Returns:
+        The loaded release.
+
+    Raises:
+        StoreError: if nothing is installed, or the store is incomplete.
+        BundleError: if the release is refused.
+    """
+    while True:
+        digest = store.current_digest()
+        try:
+            return open_release(store.current(), provider, trust)
+        except StoreError:
+            if store.current_digest() == digest:
+                raise  # it is not that another release took its place meanwhile

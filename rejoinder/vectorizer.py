@@ -16,8 +16,9 @@ import numpy.typing as npt
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
-from rejoinder.errors import InputError
+from rejoinder.errors import FormatError, InputError, Problem
 from rejoinder.manifest import Manifest, VectorizerId, VectorizerSpec
+from rejoinder.onnx_guard import check_onnx
 from rejoinder.text import normalize
 
 Vectors = npt.NDArray[np.float32]
@@ -47,8 +48,14 @@ def open_tokenizer(path: Path, max_length: int) -> Tokenizer:
 
     Returns:
         A tokenizer that does not pad and cuts long texts at their beginning.
+
+    Raises:
+        FormatError: if the file is no tokenizer that this version of the library can read.
     """
-    tokenizer = Tokenizer.from_file(str(path))
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises nothing more precise
+        raise FormatError(str(path), [Problem("tokenizer", "a readable tokenizer", _first_line(error))]) from None
     tokenizer.no_padding()  # some tokenizer.json pad everything to 128
     # What was said last matters most in a context, so the cut is at its beginning.
     tokenizer.enable_truncation(max_length, direction="left")
@@ -176,17 +183,46 @@ def cosines(a: Vectors, b: Vectors) -> npt.NDArray[np.float64]:
         return np.asarray(np.sum(left * right, axis=1) / lengths)
 
 
-def _session(path: Path, provider: str) -> Any:
+def session_options() -> Any:
+    """How every session is opened: quiet, writing no file, and reading none but the model.
+
+    Returns:
+        ONNX Runtime session options.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("REJOINDER_THREADS", "0"))
+    options.log_severity_level = 3
+    options.enable_profiling = False
+    options.optimized_model_filepath = ""
     # Spinning wins microseconds on an idle machine and burns whole cores on a shared one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
+    # `check_onnx` refuses values in other files. Should one ever slip through, its folder is one that cannot be.
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    # Not by its looks: ONNX Runtime has a format of its own that the guard does not know.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return options
+
+
+def _session(path: Path, provider: str) -> Any:
     # Asked for a provider that it cannot load, ONNX Runtime would quietly run on the CPU instead.
     if provider in ort.get_available_providers():
-        session = ort.InferenceSession(str(path), options, providers=[provider])
+        check_onnx(path)
+        session = _load_session(path, provider)
         if session.get_providers()[0] == provider:
             return session
     raise InputError(
         f"{provider}: not to be had on this machine. Next: see rejoinder doctor, or use --provider cpu"
     )
+
+
+def _load_session(path: Path, provider: str) -> Any:
+    try:
+        return ort.InferenceSession(str(path), session_options(), providers=[provider])
+    except Exception as error:  # a dozen classes of its own, without a common one
+        raise FormatError(
+            str(path), [Problem("model", "one that ONNX Runtime loads", _first_line(error))]
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200]

@@ -6,6 +6,9 @@ Also the tools of a forger: change a part, then `reseal` it so that its manifest
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +17,9 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from registry.install import activate, install_bundle, locked, part_dir
+from registry.install import activate, install_bundle, install_release, locked, part_dir
+from registry.keys import SigningKey, new_key
+from registry.signing import sign
 from rejoinder.bundle import Installed, open_model
 from rejoinder.cache import write_cache
 from rejoinder.index import IndexedReply, write_index
@@ -25,17 +30,21 @@ from rejoinder.manifest import (
     Manifest,
     VectorizerId,
     VectorizerSpec,
-    digest_bytes,
     digest_file,
     read_manifest,
     write_manifest,
 )
 from rejoinder.probes import write_probes
-from rejoinder.release import Release
+from rejoinder.release import RELEASE, VERDICT, Blessing, Release, Signer
+from rejoinder.signature import SIGNED
 from rejoinder.store import Store
 from rejoinder.text import NORMALIZATION_VERSION
+from rejoinder.trust import read_public_key
 from rejoinder.vectorizer import TOKENIZER, load_vectorizer, model_file
 
+#: The key that signs the tests' releases; tests/conftest.py makes it believed.
+KEY = Path(os.environ.get("REJOINDER_TEST_KEY") or new_key("publisher", Path(tempfile.mkdtemp())).private)
+os.environ["REJOINDER_TEST_KEY"] = str(KEY)  # processes that a test starts sign with the same one
 DIM = 32
 OPSET = 17
 FORMS = ("cpu", "fp16")
@@ -153,19 +162,38 @@ def build_bundles(
     return bundles
 
 
-def pin(bundles: Mapping[Kind, Path], serial: int = 1) -> Installed:
-    """A release of bundles as they are now."""
+def pin(bundles: Mapping[Kind, Path], serial: int = 1, **fields: Any) -> Installed:
+    """A signed release of bundles as they are now, in a folder of its own beside them; `fields` replaces others."""
     manifests = {kind: read_manifest(path) for kind, path in bundles.items()}
+    folder = Path(tempfile.mkdtemp(prefix="release-", dir=bundles["model"].parent))
+    write_verdict(folder / VERDICT, bundles)
     release = Release(
         name="rejoinder",
         serial=serial,
         created="2026-01-01T00:00:00+00:00",
+        expires="2099-01-01T00:00:00+00:00",
         vectorizer_id=manifests["model"].vectorizer_id,
         bundles={kind: manifest.digest for kind, manifest in manifests.items()},
         runtime=("0.1", "0.2"),
-        gate=digest_bytes(b"verdict"),
+        blessed=Blessing("gate", digest_file(folder / VERDICT)),
+        signer=signer(),
     )
-    return Installed(release, bundles)
+    return Installed(seal(folder, replace(release, **fields)), folder, bundles)
+
+
+def seal(folder: Path, release: Release, key: Path = KEY) -> Release:
+    """Write a release folder's document and sign the folder, as a publisher does or a forger with that key."""
+    for name in SIGNED:
+        if not (folder / name).exists():
+            (folder / name).write_text("{}")
+    (folder / RELEASE).write_bytes(release.to_bytes())
+    sign(folder, SigningKey(release.signer, key, None))
+    return release
+
+
+def signer(key: Path = KEY) -> Signer:
+    """The key of the tests, or another one made by `rejoinder keys new`, as releases name it."""
+    return Signer(read_public_key(key.with_suffix(".pub")).id, key.stem)
 
 
 def put_in_store(store: Store, installed: Installed) -> None:
@@ -175,6 +203,8 @@ def put_in_store(store: Store, installed: Installed) -> None:
             digest = installed.release.bundles[kind]
             if not store.bundle_dir(digest).exists():
                 install_bundle(store, directory.rename(part_dir(store, digest)), digest)
+        part = part_dir(store, installed.release.digest)
+        install_release(store, Path(shutil.copytree(installed.folder, part)), installed.release)
         activate(store, installed.release)
 
 

@@ -11,11 +11,22 @@ from hypothesis import settings
 
 from rejoinder.bundle import Installed, OpenRelease, open_release
 from rejoinder.store import Store
-from tests.bundles import build_bundles, pin, put_in_store
+from rejoinder.trust import Trust
+from tests.bundles import KEY, build_bundles, pin, put_in_store
 
 # On a shared machine the time of one example says nothing.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
+
+
+@pytest.fixture(autouse=True)
+def trust(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Trust:
+    """A trust folder of the test's own that believes the key that signs the tests' releases."""
+    root = tmp_path_factory.mktemp("trust")
+    shutil.copy(KEY.with_suffix(".pub"), root)
+    monkeypatch.setenv("REJOINDER_TRUST", str(root))
+    monkeypatch.setenv("REJOINDER_SIGNING_KEY", str(KEY))
+    return Trust(root)
 
 
 @pytest.fixture(scope="session")
@@ -33,13 +44,14 @@ def foreign(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 @pytest.fixture(scope="session")
 def opened(pristine: Installed) -> OpenRelease:
     """The small release, open."""
-    return open_release(pristine)
+    return open_release(pristine, trust=Trust(KEY.parent))
 
 
 def copy_of(installed: Installed, root: Path) -> Installed:
     """The same release in other directories."""
     bundles = {kind: Path(shutil.copytree(path, root / kind)) for kind, path in installed.bundles.items()}
-    return Installed(installed.release, bundles)
+    folder = Path(shutil.copytree(installed.folder, root / "release"))
+    return Installed(installed.release, folder, bundles)
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ import yaml
 
 from rejoinder.bundle import open_release
 from rejoinder.errors import BundleError
-from rejoinder.release import read_release
+from rejoinder.release import RELEASE, read_release
 from rejoinder.store import Store
+from rejoinder.trust import Trust
 from stages.leaks.search import search
 from stages.pii.key import pseudonym
 from tests.reach import ROOT
@@ -80,8 +81,14 @@ def environment(project: Path) -> dict[str, str]:
         for role in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    dropped = ("MLFLOW_TRACKING_URI", "PREFECT_HOME")
+    # Without a key named, the first release makes a development key, as on a newcomer's machine.
+    dropped = ("MLFLOW_TRACKING_URI", "PREFECT_HOME", "REJOINDER_SIGNING_KEY", "REJOINDER_TRUST")
     return {**{k: v for k, v in os.environ.items() if k not in dropped}, **ours, **who}
+
+
+def believing(project: Path) -> Trust:
+    """The trust folder of the checkout, which believes its development key."""
+    return Trust(project / ".rejoinder" / "trust")
 
 
 def run(project: Path, *words: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
@@ -157,10 +164,10 @@ def test_no_byte_of_the_pulled_release_can_change(project: Path, tmp_path: Path)
         data[place] ^= 1
         path.write_bytes(data)
         with pytest.raises(BundleError, match=path.name.replace(".", r"\.")):
-            open_release(store.current())
+            open_release(store.current(), trust=believing(project))
         data[place] ^= 1
         path.write_bytes(data)
-    assert open_release(store.current()).release.serial == 1
+    assert open_release(store.current(), trust=believing(project)).release.serial == 1
 
 
 def test_a_killed_stage_leaves_nothing_half_written_and_the_next_run_heals(
@@ -372,10 +379,15 @@ def test_an_environment_with_the_base_wheel_alone_pulls_and_answers(project: Pat
             [command, *words], cwd=node, env=settings, capture_output=True, text=True, check=False
         )
 
+    refused = rejoinder("pull")
+    assert refused.returncode == 1
+    assert "not signed by a trusted key" in refused.stderr
+    (node / ".rejoinder" / "trust").mkdir(parents=True)
+    shutil.copy(believing(project).root / "development.pub", node / ".rejoinder" / "trust")
     pulled = rejoinder("pull")
     assert pulled.returncode == 0, pulled.stderr
     answered = rejoinder("ask", "--json", "How are you doing today?")
     assert answered.returncode == 0, answered.stderr
     assert json.loads(answered.stdout)["text"]
     release = Store(node / ".rejoinder" / "store").current().release
-    assert read_release(Store(project / "store").release_file(release.digest), release.digest) == release
+    assert read_release(Store(project / "store").release_dir(release.digest) / RELEASE, release.digest) == release

@@ -1,4 +1,4 @@
-"""`python -m stages.evaluation.open_cost MODEL CACHE INDEX`: what opening costs, in a process of its own."""
+"""`python -m stages.evaluation.open_cost RELEASE TRUST MODEL CACHE INDEX`: what opening costs, in a process of its own."""
 
 from __future__ import annotations
 
@@ -8,32 +8,14 @@ import sys
 import time
 from pathlib import Path
 
-from rejoinder import __version__
 from rejoinder.bundle import Installed, open_release
 from rejoinder.cache import PhraseCache
 from rejoinder.dialogue import Dialogue
 from rejoinder.index import ReplyIndex
-from rejoinder.manifest import KINDS, Digest, read_manifest
-from rejoinder.release import Release
+from rejoinder.manifest import KINDS, Kind, digest_file, read_manifest
+from rejoinder.release import RELEASE, read_release
 from rejoinder.responder import Responder
-
-
-def unreleased(bundles: dict[str, Path]) -> Installed:
-    """Treat three bundles as if they were released already, to open them as a serving node would.
-
-    Args:
-        bundles: bundle directory by kind.
-
-    Returns:
-        A release that exists in memory only.
-    """
-    manifests = {kind: read_manifest(bundles[kind]) for kind in KINDS}
-    version = (__version__, f"{int(__version__.split('.')[0]) + 1}.0")
-    release = Release(
-        "unreleased", 1, "1970-01-01T00:00:00Z", manifests["model"].vectorizer_id,
-        {kind: manifest.digest for kind, manifest in manifests.items()}, version, Digest("sha256:" + "0" * 64),
-    )  # fmt: skip
-    return Installed(release, {kind: bundles[kind] for kind in KINDS})
+from rejoinder.trust import Trust
 
 
 def peak_mb() -> float:
@@ -45,21 +27,22 @@ def peak_mb() -> float:
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1e3  # type: ignore[index]
 
 
-def main(model: str, cache: str, index: str) -> None:
+def main(folder: str, trust: str, *directories: str) -> None:
     """Measure and print one JSON object.
 
     Args:
-        model: model bundle.
-        cache: cache bundle.
-        index: index bundle.
+        folder: of the release, signed.
+        trust: believes its key.
+        *directories: of model, cache and index.
     """
-    bundles = {"model": Path(model), "cache": Path(cache), "index": Path(index)}
+    bundles: dict[Kind, Path] = dict(zip(KINDS, map(Path, directories), strict=True))
+    release = read_release(Path(folder) / RELEASE, digest_file(Path(folder) / RELEASE))
     before = peak_mb()
     PhraseCache(bundles["cache"])
     ReplyIndex(bundles["index"], read_manifest(bundles["index"]))
     mapped = peak_mb()
     cpu, wall = time.process_time(), time.perf_counter()
-    opened = open_release(unreleased(bundles))
+    opened = open_release(Installed(release, Path(folder), bundles), trust=Trust(Path(trust)))
     spent = {"open_cpu_s": time.process_time() - cpu, "open_wall_s": time.perf_counter() - wall}
     cpu = time.process_time()
     Responder(opened).answer(Dialogue.from_lines(["how was your day?"]))

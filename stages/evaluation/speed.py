@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from rejoinder.manifest import KINDS, Kind
 from rejoinder.vectorizer import Vectors
+from stages.evaluation.unreleased import sign_unreleased
 
 Encode = Callable[[list[str]], Vectors]
 
@@ -90,7 +92,7 @@ def _modules(folder: Path, scratch: Path) -> "SentenceTransformer":  # type: ign
 
 
 def open_cost(bundles: Mapping[Kind, Path]) -> dict[str, float]:
-    """Time and memory to verify, open and probe a release, in a fresh process.
+    """Time and memory to check the signature of a release, verify, open and probe it, in a fresh process.
 
     Args:
         bundles: bundle directory by kind.
@@ -98,8 +100,10 @@ def open_cost(bundles: Mapping[Kind, Path]) -> dict[str, float]:
     Returns:
         What `stages.evaluation.open_cost` prints.
     """
-    directories = (str(bundles[kind]) for kind in KINDS)
-    command = [sys.executable, "-m", "stages.evaluation.open_cost", *directories]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory() as folder:
+        signed = sign_unreleased(bundles, Path(folder))
+        paths = map(str, (*signed, *(bundles[kind] for kind in KINDS)))
+        command = [sys.executable, "-m", "stages.evaluation.open_cost", *paths]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

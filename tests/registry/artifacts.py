@@ -1,13 +1,28 @@
-"""Where MLflow's local artifact store keeps a file, for tests that damage it."""
+"""What tests of the registry share: releases made in one call, and where MLflow's local store keeps a file."""
 
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from registry.promote import promote
+from registry.publish import publish
 from registry.releases import bundle_model
 from registry.tracking import ARTIFACTS, connect, versions
 from rejoinder.manifest import Kind
+from rejoinder.release import Release
+from tests.bundles import write_verdict
+
+
+def ship(bundles: Mapping[Kind, Path], name: str, champion: Release | None = None, **verdict: Any) -> Release:
+    """Register and promote bundles that the gate has blessed against a champion."""
+    path = Path(tempfile.mkdtemp()) / "verdict.json"
+    write_verdict(path, bundles, champion.digest if champion else None, **verdict)
+    release = publish(bundles, path, name).release
+    return promote(name, release.serial).release
 
 
 def stored_file(name: str, kind: Kind | None, file: str) -> Path:

@@ -25,8 +25,12 @@ def test_from_register_to_ask(registry_name: str, mine: Installed, tmp_path: Pat
 
     assert run(*register).stdout.startswith(f"registered: {registry_name} #1")
     assert run(*register).stdout.startswith(f"already registered: {registry_name} #1")
+    assert run("releases", "--remote", "--name", registry_name).stdout.startswith(f"  {registry_name} #1")
+    assert run("promote", "--name", registry_name).stdout.startswith(f"champion: {registry_name} #1")
+    assert run("promote", "--name", registry_name).stdout.startswith(f"champion already: {registry_name} #1")
     assert run("releases", "--remote", "--name", registry_name).stdout.startswith(f"* {registry_name} #1")
     assert run("pull", "--name", registry_name, *at).stdout.startswith(f"installed: {registry_name} #1")
+    assert run("pull", "--name", registry_name, *at).stdout.startswith(f"up to date: {registry_name} #1")
     assert run("releases", *at).stdout.startswith(f"* {registry_name} #1")
     assert run("verify", *at).exit_code == 0
     assert run("ask", "I feel lonely", *at).stdout.strip() in REPLIES

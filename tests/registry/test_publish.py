@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from registry.draft import runtime_range
 from registry.errors import TrackingError, TransferError, VerdictError
-from registry.publish import publish, runtime_range
-from registry.releases import bundle_model, champion, release_versions
+from registry.publish import publish
+from registry.releases import bundle_model, champion, find_release, release_versions
 from registry.tracking import connect, sizes, upload, versions
 from rejoinder.bundle import Installed
 from rejoinder.errors import ConsistencyError, IntegrityError
 from rejoinder.manifest import KINDS, digest_file
+from rejoinder.signature import SIGNATURE, SIGNED
 from tests.bundles import build_bundles, reseal, write_verdict
-from tests.registry.artifacts import stored_file
+from tests.registry.artifacts import ship, stored_file
 from tests.rejoinder.test_bundle import flip
 
 
@@ -28,14 +30,15 @@ def test_a_blessed_build_becomes_a_release(registry_name: str, mine: Installed, 
     assert (release.serial, release.name) == (1, registry_name)
     assert release.bundles == mine.release.bundles
     assert release.vectorizer_id == mine.release.vectorizer_id
-    assert release.gate == digest_file(verdict)
-    assert champion(registry_name) == release
+    assert release.blessed.verdict == digest_file(verdict)
+    assert champion(registry_name) is None
+    assert find_release(connect(), registry_name, "challenger").tags["digest"] == release.digest
 
     client = connect()
     (version,) = release_versions(client, registry_name)
     assert version.tags["content"] == release.content
     assert client.get_run(version.run_id).data.metrics == {"r_1": 0.4, "cpu/ms": 3.0}
-    assert set(sizes(client, version.run_id)) == {"release.json", "verdict.json"}
+    assert set(sizes(client, version.run_id)) == {*SIGNED, SIGNATURE}
 
 
 def test_registering_again_changes_nothing(registry_name: str, mine: Installed, tmp_path: Path) -> None:
@@ -48,11 +51,10 @@ def test_registering_again_changes_nothing(registry_name: str, mine: Installed, 
     assert [len(versions(client, model)) for model in models] == [1, 1, 1, 1]
 
 
-def test_an_unchanged_part_is_shared(registry_name: str, mine: Installed, tmp_path: Path) -> None:
-    first = publish(mine.bundles, write_verdict(tmp_path / "1.json", mine.bundles), registry_name).release
+def test_an_unchanged_part_is_shared(registry_name: str, mine: Installed) -> None:
+    first = ship(mine.bundles, registry_name)
     reseal(mine.bundles["index"], candidates=5)
-    verdict = write_verdict(tmp_path / "2.json", mine.bundles, champion=first.digest)
-    second = publish(mine.bundles, verdict, registry_name).release
+    second = ship(mine.bundles, registry_name, champion=first)
     assert second.serial == 2
     assert champion(registry_name) == second
     client = connect()
@@ -93,7 +95,7 @@ def test_a_verdict_about_other_bundles(mine: Installed, other: Installed, tmp_pa
 
 def test_a_stale_verdict(registry_name: str, mine: Installed, other: Installed, tmp_path: Path) -> None:
     early = write_verdict(tmp_path / "early.json", other.bundles)
-    publish(mine.bundles, write_verdict(tmp_path / "v.json", mine.bundles), registry_name)
+    ship(mine.bundles, registry_name)
     with pytest.raises(VerdictError, match="stale"):
         publish(other.bundles, early, registry_name)
     assert versions(connect(), bundle_model(registry_name, "model"), digest=other.release.bundles["model"]) == []
@@ -102,7 +104,7 @@ def test_a_stale_verdict(registry_name: str, mine: Installed, other: Installed, 
 def test_a_build_damaged_after_the_gate(registry_name: str, mine: Installed, tmp_path: Path) -> None:
     verdict = write_verdict(tmp_path / "v.json", mine.bundles)
     flip(mine.bundles["model"] / "model.cpu.onnx", 0.5)
-    with pytest.raises(IntegrityError, match=r"model/model\.cpu\.onnx"):
+    with pytest.raises(IntegrityError, match=r"model\.cpu\.onnx"):
         publish(mine.bundles, verdict, registry_name)
     assert versions(connect(), bundle_model(registry_name, "model")) == []
 
@@ -144,11 +146,9 @@ def test_releases_of_many_serials_are_listed_over_all_pages(
     registry_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("registry.tracking._PAGE", 2)
-    champion_digest = None
+    newest = None
     for serial in range(1, 6):
-        bundles = build_bundles(tmp_path / str(serial), seed=serial)
-        verdict = write_verdict(tmp_path / f"{serial}.json", bundles, champion=champion_digest)
-        champion_digest = publish(bundles, verdict, registry_name).release.digest
+        newest = ship(build_bundles(tmp_path / str(serial), seed=serial), registry_name, champion=newest)
     found = release_versions(connect(), registry_name)
     assert [version.tags["serial"] for version in found] == ["5", "4", "3", "2", "1"]
 

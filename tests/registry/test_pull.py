@@ -10,15 +10,13 @@ import pytest
 
 from registry.errors import NotFoundError, TransferError
 from registry.install import clean, incoming, part_dir
-from registry.publish import publish
 from registry.pull import pull
 from rejoinder.bundle import Installed, open_release
 from rejoinder.errors import BundleError, IntegrityError
 from rejoinder.manifest import KINDS, Kind
 from rejoinder.release import Release
 from rejoinder.store import Store
-from tests.bundles import write_verdict
-from tests.registry.artifacts import stored_file
+from tests.registry.artifacts import ship, stored_file
 from tests.rejoinder.test_bundle import FILES, flip
 
 
@@ -33,26 +31,25 @@ class Remote:
 
 @pytest.fixture
 def remote(registry_name: str, mine: Installed, tmp_path: Path) -> Remote:
-    release = publish(mine.bundles, write_verdict(tmp_path / "v.json", mine.bundles), registry_name).release
+    release = ship(mine.bundles, registry_name)
     return Remote(registry_name, release, Store(tmp_path / "node"))
 
 
 @pytest.fixture
-def successor(remote: Remote, other: Installed, tmp_path: Path) -> Release:
+def successor(remote: Remote, other: Installed) -> Release:
     """A second release, of other bundles."""
-    verdict = write_verdict(tmp_path / "w.json", other.bundles, champion=remote.release.digest)
-    return publish(other.bundles, verdict, remote.name).release
+    return ship(other.bundles, remote.name, champion=remote.release)
 
 
 def test_a_pulled_release_opens(remote: Remote) -> None:
-    assert pull(remote.store, remote.name) == remote.release
+    assert pull(remote.store, remote.name).release == remote.release
     assert open_release(remote.store.current()).release == remote.release
     assert not incoming(remote.store).exists()
 
 
-def test_the_highest_serial_comes_unless_another_is_named(remote: Remote, successor: Release) -> None:
-    assert pull(remote.store, remote.name) == successor
-    assert pull(remote.store, remote.name, serial=1) == remote.release
+def test_the_champion_comes_unless_another_is_named(remote: Remote, successor: Release) -> None:
+    assert pull(remote.store, remote.name).release == successor
+    assert pull(remote.store, remote.name, 1).release == remote.release
     assert remote.store.current().release == remote.release
     assert [release.serial for release in remote.store.releases()] == [2, 1]
 
@@ -61,7 +58,7 @@ def test_a_second_pull_downloads_nothing(remote: Remote) -> None:
     pull(remote.store, remote.name)
     for kind in KINDS:
         shutil.rmtree(stored_file(remote.name, kind, "manifest.json").parent)
-    assert pull(remote.store, remote.name) == remote.release
+    assert pull(remote.store, remote.name).release == remote.release
 
 
 def test_a_bundle_damaged_on_disk_is_fetched_again(remote: Remote) -> None:
@@ -80,12 +77,12 @@ def test_a_bundle_damaged_on_disk_is_fetched_again(remote: Remote) -> None:
 def test_a_flipped_bit_in_the_artifact_store_is_refused(
     remote: Remote, successor: Release, kind: Kind, file: str
 ) -> None:
-    pull(remote.store, remote.name, serial=1)
+    pull(remote.store, remote.name, 1)
     flip(stored_file(remote.name, kind, file), 0.5)
     with pytest.raises(TransferError, match=file):
         pull(remote.store, remote.name)
     assert remote.store.current().release == remote.release
-    assert not part_dir(remote.store, successor.bundles[kind]).exists()
+    assert not (part_dir(remote.store, successor.bundles[kind]) / file).exists()
     assert not remote.store.bundle_dir(successor.bundles[kind]).exists()
 
 
@@ -125,7 +122,7 @@ def test_what_a_killed_pull_left_is_completed(remote: Remote, mine: Installed) -
 
 def test_nothing_to_pull(registry_name: str, remote: Remote) -> None:
     with pytest.raises(NotFoundError, match="#9"):
-        pull(remote.store, registry_name, serial=9)
+        pull(remote.store, registry_name, 9)
     with pytest.raises(NotFoundError, match="nobody"):
         pull(remote.store, "nobody")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +85,7 @@ class TestSwappedPart:
     """A part of another model's release, of the same dimension, at three levels of cunning."""
 
     def test_under_the_old_digest(self, mine: Installed, other: Installed, kind: Kind) -> None:
-        swapped = Installed(mine.release, {**mine.bundles, kind: other.bundles[kind]})
+        swapped = Installed(mine.release, mine.folder, {**mine.bundles, kind: other.bundles[kind]})
         with pytest.raises(IntegrityError) as caught:
             open_release(swapped)
         assert where(caught.value) == [f"{kind}/manifest.json"]
@@ -197,7 +196,7 @@ def test_a_model_without_tolerances(mine: Installed, tolerance: object) -> None:
 
 def test_a_release_for_another_runtime(mine: Installed) -> None:
     with pytest.raises(ConsistencyError) as caught:
-        open_release(Installed(replace(mine.release, runtime=("0.2", "0.3")), mine.bundles))
+        open_release(pin(mine.bundles, runtime=("0.2", "0.3")))
     assert where(caught.value) == ["runtime version"]
 
 

@@ -26,7 +26,7 @@ def test_the_newest_serial_comes_first(store: Store, other: Installed) -> None:
 
 @pytest.mark.parametrize("position", [0.0, 0.5, 1.0])
 def test_a_flipped_bit_in_the_release_document(store: Store, pristine: Installed, position: float) -> None:
-    path = store.release_file(pristine.release.digest)
+    path = store.release_dir(pristine.release.digest) / "release.json"
     flip(path, position)
     with pytest.raises(IntegrityError) as caught:
         store.current()

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import onnxruntime as ort
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from rejoinder.bundle import Installed, OpenRelease, open_release
-from rejoinder.errors import InputError
+from rejoinder.errors import FormatError, InputError
+from rejoinder.manifest import read_manifest
 from rejoinder.probes import TEXTS
 from rejoinder.text import normalize
+from rejoinder.vectorizer import TOKENIZER, load_vectorizer, model_file, session_options
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=50))
@@ -34,9 +41,61 @@ def test_tokens_are_cut_and_typed_control_tokens_are_plain_text(opened: OpenRele
 
 
 def test_a_provider_that_this_machine_lacks(pristine: Installed) -> None:
-    import onnxruntime
-
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+    if "CUDAExecutionProvider" in ort.get_available_providers():
         pytest.skip("this machine has CUDA")
     with pytest.raises(InputError, match="CUDAExecutionProvider"):
         open_release(pristine, "CUDAExecutionProvider")
+
+
+def make_external(path: Path) -> bytes:
+    """Move a model's values into another file, as `onnx` does, and hand back the model's bytes."""
+    onnx = pytest.importorskip("onnx")
+    loaded = onnx.load(path)
+    onnx.save(loaded, path, save_as_external_data=True, location="values.bin", size_threshold=64)
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("link", ["none", "hard", "symbolic"])
+def test_a_model_with_values_in_another_file_is_refused_however_that_file_lies(mine: Installed, link: str) -> None:
+    directory = mine.bundles["model"]
+    make_external(directory / model_file("cpu"))
+    values = directory / "values.bin"
+    if link != "none":
+        values.rename(directory / "hidden.bin")
+        (os.link if link == "hard" else os.symlink)(directory / "hidden.bin", values)
+    with pytest.raises(FormatError, match="values in another file"):
+        load_vectorizer(directory, read_manifest(directory), "CPUExecutionProvider")
+
+
+def test_a_session_would_not_find_another_file_even_without_the_guard(mine: Installed) -> None:
+    path = mine.bundles["model"] / model_file("cpu")
+    make_external(path)
+    assert load(path, ort.SessionOptions()) is not None  # by itself ONNX Runtime reads the other file
+    with pytest.raises(Exception, match="External data path"):
+        load(path, session_options())
+
+
+def load(path: Path, options: Any) -> Any:
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def test_opening_and_encoding_write_no_file(
+    pristine: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(pristine.bundles["model"].iterdir())
+    vectorizer = load_vectorizer(pristine.bundles["model"], read_manifest(pristine.bundles["model"]))
+    assert vectorizer.encode(["hi"]).shape == (1, vectorizer.dim)
+    options = session_options()
+    assert (options.optimized_model_filepath, options.enable_profiling) == ("", False)
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(pristine.bundles["model"].iterdir()) == before
+
+
+@pytest.mark.parametrize("name", [model_file("cpu"), TOKENIZER])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\x08\x0a", b"\0ORTM" + b"\0" * 64])
+def test_what_no_library_can_load_is_a_refusal(mine: Installed, name: str, content: bytes) -> None:
+    directory = mine.bundles["model"]
+    (directory / name).write_bytes(content)
+    with pytest.raises(FormatError, match=name):
+        load_vectorizer(directory, read_manifest(directory), "CPUExecutionProvider")

@@ -1,0 +1,70 @@
+"""Collect: remove releases that nobody needs any more, and the bundles that only they used."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from registry.install import incoming
+from rejoinder.errors import BundleError
+from rejoinder.lease import sole_use
+from rejoinder.manifest import Digest
+from rejoinder.release import RELEASE, Release, read_release
+from rejoinder.store import Store
+
+KEEP = 3  # the current release, the one before, and one to look at
+
+
+def collect(store: Store, keep: int = KEEP) -> list[Release]:
+    """Remove old releases; never the current one, the one before it, or one that a process uses.
+
+    Args:
+        store: the caller holds its lock.
+        keep: how many of the highest serials stay in any case; at least 1.
+
+    Returns:
+        What was removed.
+    """
+    found = _read_all(store)
+    by_serial = sorted(found.values(), key=lambda release: -release.serial)
+    kept = {store.current_digest(), store.previous_digest(), *(release.digest for release in by_serial[:keep])}
+    removed = [r for digest, r in found.items() if digest not in kept and _remove_release(store, digest)]
+    gone = {release.digest for release in removed}
+    needed = {d for digest, release in found.items() if digest not in gone for d in release.bundles.values()}
+    for folder in (store.root / "bundles").glob("sha256-*"):
+        if _digest(folder) not in needed:
+            _discard(store, folder)
+    return removed
+
+
+def _read_all(store: Store) -> dict[Digest, Release]:
+    """Every release of the store; one damaged on this disk is removed, for it can never be opened again."""
+    found = {}
+    current = store.current_digest()
+    for folder in (store.root / "releases").glob("sha256-*"):
+        try:
+            found[_digest(folder)] = read_release(folder / RELEASE, _digest(folder))
+        except (BundleError, OSError):
+            if _digest(folder) != current:
+                _discard(store, folder)
+    return found
+
+
+def _remove_release(store: Store, digest: Digest) -> bool:
+    folder = store.release_dir(digest)
+    with sole_use(folder) as alone:
+        if alone:
+            _discard(store, folder)
+    return alone
+
+
+def _discard(store: Store, folder: Path) -> None:
+    """Take the name away by one rename first: a crash must not leave half a folder under a good name."""
+    trash = incoming(store) / (folder.name + ".removed")
+    shutil.rmtree(trash, ignore_errors=True)
+    folder.rename(trash)
+    shutil.rmtree(trash, ignore_errors=True)
+
+
+def _digest(folder: Path) -> Digest:
+    return Digest(folder.name.replace("-", ":", 1))

@@ -1,0 +1,37 @@
+"""What MLflow holds, one line a release."""
+
+from __future__ import annotations
+
+from registry.errors import NotFoundError
+from registry.releases import ALIASES, aliased, release_versions
+from registry.source import CHAMPION
+from registry.tracking import Version, connect, shown_uri
+
+
+def list_remote(name: str) -> list[str]:
+    """The releases in MLflow, as their tags describe them; nothing is fetched or verified.
+
+    Args:
+        name: of the release.
+
+    Returns:
+        One line a release, highest serial first.
+
+    Raises:
+        NotFoundError: if there is none.
+        TrackingError: if MLflow fails.
+    """
+    client = connect()
+    known = release_versions(client, name)
+    if not known:
+        raise NotFoundError(f"release {name}: none in MLflow at {shown_uri()}. Next: rejoinder register")
+    held = aliased(client, name)
+    names = {v.number: [alias for alias in ALIASES if held.get(alias) == v] for v in known}
+    return [_line(version, names[version.number]) for version in known]
+
+
+def _line(version: Version, aliases: list[str]) -> str:
+    tags, mark = version.tags, "*" if CHAMPION in aliases else " "
+    digests = [tags.get(key, "").removeprefix("sha256:")[:12] for key in ("digest", "vectorizer_id", "content")]
+    text = f"{mark} {version.name} #{tags['serial']} ({digests[0]})  vectorizer {digests[1]}  content {digests[2]}"
+    return f"{text}  {', '.join(aliases)}".rstrip()

@@ -1,0 +1,233 @@
+"""Promote and roll back: which release is champion, decided by one promoter at a time.
+
+An alias moves only to a release that is blessed, signed, complete and tied together. The champion's serial only
+rises: a rollback is a new release of the old bundles, which pullers take like any other.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from registry.draft import VALID_DAYS, take_serial, upload_release, validity
+from registry.errors import NotFoundError, PromotionError, RegistryError
+from registry.keys import signing_key
+from registry.promoter import Fence, one_promoter
+from registry.releases import (
+    CHALLENGER,
+    DEFAULT_NAME,
+    aliased,
+    fetch_folder,
+    fetch_manifest,
+    find_release,
+    release_versions,
+)
+from registry.seen import check_fresh
+from registry.source import CHAMPION, PREVIOUS, Which
+from registry.tracking import Version, connect, drop_alias, mark, set_alias
+from registry.verdict import check_champion, check_judged_digests, read_verdict
+from rejoinder.bundle import verify_consistency
+from rejoinder.errors import BundleError
+from rejoinder.manifest import KINDS
+from rejoinder.release import VERDICT, Release
+from rejoinder.signature import SIGNED
+from rejoinder.trust import Trust
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+PROMOTED = "promoted"
+ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """What is champion now, which serial was before, and whether this call changed it."""
+
+    release: Release
+    before: int | None
+    is_new: bool
+
+
+def promote(name: str = DEFAULT_NAME, which: Which = CHALLENGER) -> Promotion:
+    """Make a release the champion.
+
+    Args:
+        name: of the release.
+        which: an alias or a serial.
+
+    Returns:
+        The promotion; promoting the champion changes nothing.
+
+    Raises:
+        NotFoundError: if there is no such release.
+        PromotionError: if it is older than the champion, or not fit to be promoted; names every reason.
+        PromoterError: if another process is promoting.
+        TrackingError: if MLflow fails.
+    """
+    client = connect()
+    with one_promoter(client, name) as fence, tempfile.TemporaryDirectory() as folder:
+        now = aliased(client, name)
+        version = _wanted(client, name, which, now)
+        release = _fit(client, version, Path(folder), now.get(CHAMPION))
+        before = _serial(now.get(CHAMPION))
+        if before == release.serial:
+            return Promotion(release, before, is_new=False)
+        if before is not None and before > release.serial:
+            raise PromotionError(
+                f"{release}: the champion is #{before} already, and serials only rise. "
+                f"Next: rejoinder rollback --to {release.serial}, if it was champion once"
+            )
+        _move(client, fence, version, now.get(CHAMPION))
+    return Promotion(release, before, is_new=True)
+
+
+def rollback(name: str = DEFAULT_NAME, to: int | None = None, valid_days: int = VALID_DAYS) -> Promotion:
+    """Release the bundles of an earlier champion once more, under a new serial, and make that the champion.
+
+    Args:
+        name: of the release.
+        to: serial of a release that was champion; None for the one before. The champion's own serial renews it.
+        valid_days: for how long pullers may take the new release.
+
+    Returns:
+        The promotion.
+
+    Raises:
+        NotFoundError: if there is no such release.
+        PromotionError: if it was never champion, or is no longer whole.
+        SigningKeyError: if there is no usable key to sign with.
+        PromoterError: if another process is promoting.
+        TrackingError: if MLflow fails.
+    """
+    client = connect()
+    with signing_key() as key, one_promoter(client, name) as fence, tempfile.TemporaryDirectory() as parent:
+        now = aliased(client, name)
+        version = find_release(client, name, PREVIOUS if to is None else to)
+        _check_was_champion(version, now, to)
+        folder = Path(parent)
+        old = _fit(client, version, folder, None, is_rollback=True)
+        created, expires = validity(valid_days)
+        release = replace(
+            old,
+            serial=take_serial(client, name),
+            created=created,
+            expires=expires,
+            signer=key.signer,
+            reissues=old.reissues or old.serial,
+        )
+        documents = {file: (folder / file).read_bytes() for file in SIGNED}
+        metrics = read_verdict(folder / VERDICT).metrics
+        made = upload_release(client, release, documents, key, metrics)
+        champion = now.get(CHAMPION)
+        if champion is not None and _content(champion) != _content(version):
+            # So that a scheduled retraining, which makes the same bundles again, does not undo the rollback.
+            mark(client, champion, ROLLED_BACK, str(release.serial))
+        _move(client, fence, made, now.get(CHAMPION))
+    return Promotion(release, _serial(now.get(CHAMPION)), is_new=True)
+
+
+def _wanted(client: MlflowClient, name: str, which: Which, now: Mapping[str, Version]) -> Version:
+    try:
+        return find_release(client, name, which)
+    except NotFoundError:
+        if which == CHALLENGER and CHAMPION in now:
+            return now[CHAMPION]  # nothing new since the last promotion
+        raise
+
+
+def _check_was_champion(version: Version, now: Mapping[str, Version], to: int | None) -> None:
+    champion = now.get(CHAMPION)
+    if PROMOTED not in version.tags:
+        raise PromotionError(
+            f"{version.name} #{version.tags['serial']}: it was never champion. "
+            f"Next: rejoinder promote --serial {version.tags['serial']}"
+        )
+    if to is None and champion is not None and _content(version) == _content(champion):
+        raise PromotionError(
+            f"{version.name} #{version.tags['serial']}: the release before holds the same bundles as the champion. "
+            "Next: rejoinder releases --remote, then rejoinder rollback --to SERIAL"
+        )
+
+
+def _fit(
+    client: MlflowClient, version: Version, folder: Path, champion: Version | None, *, is_rollback: bool = False
+) -> Release:
+    """Fetch a release and check all that promotion asks of it."""
+    try:
+        release = fetch_folder(client, version, folder)
+    except BundleError as error:
+        raise PromotionError(f"{version.name} #{version.tags['serial']} cannot be promoted:\n{error}") from error
+    reasons: list[str] = []
+    with _collecting(reasons):
+        _check_tags(release, version)
+    with _collecting(reasons):
+        _check_parts(client, release)
+    with _collecting(reasons):
+        verdict = read_verdict(folder / VERDICT)
+        check_judged_digests(verdict, release.bundles, "the release")
+        if not is_rollback and (champion is None or champion.number != version.number):
+            check_champion(client, release.name, verdict)
+    with _collecting(reasons):
+        if not is_rollback:
+            check_fresh(release, None, Trust.default())
+    with _collecting(reasons):
+        if not is_rollback and (champion is None or champion.number != version.number):
+            _check_not_rolled_back(client, release)
+    if reasons:
+        raise PromotionError("\n".join([f"{release} cannot be promoted ({len(reasons)} reason(s)):", *reasons]))
+    return release
+
+
+@contextmanager
+def _collecting(reasons: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (BundleError, RegistryError) as error:
+        reasons.append(str(error))
+
+
+def _check_tags(release: Release, version: Version) -> None:
+    """What MLflow's tags say decides which release is found: they must say what was signed."""
+    said = (version.name, version.tags.get("serial"), version.tags.get("content"))
+    if said != (release.name, str(release.serial), release.content):
+        raise PromotionError(f"{version}: its tags name another release than was signed. Next: register again")
+
+
+def _check_not_rolled_back(client: MlflowClient, release: Release) -> None:
+    for other in release_versions(client, release.name):
+        if ROLLED_BACK in other.tags and _content(other) == release.content:
+            serial = other.tags["serial"]
+            raise PromotionError(
+                f"{release}: the same bundles were champion as #{serial} and were rolled back. "
+                f"Next: build others; to go back to these all the same: rejoinder rollback --to {serial}"
+            )
+
+
+def _content(version: Version) -> str | None:
+    return version.tags.get("content")
+
+
+def _check_parts(client: MlflowClient, release: Release) -> None:
+    manifests = {kind: fetch_manifest(client, release.name, kind, release.bundles[kind])[0] for kind in KINDS}
+    verify_consistency(str(release), manifests, release.vectorizer_id)
+
+
+def _move(client: MlflowClient, fence: Fence, version: Version, before: Version | None) -> None:
+    """Move the aliases: `previous` first, so that a crash in between leaves a champion in any case."""
+    mark(client, version, PROMOTED, "true")
+    fence.check()
+    if before is not None:
+        set_alias(client, before, PREVIOUS)
+    set_alias(client, version, CHAMPION)
+    challenger = aliased(client, version.name).get(CHALLENGER)
+    if challenger is not None and challenger.number == version.number:
+        drop_alias(client, version.name, CHALLENGER)
+
+
+def _serial(version: Version | None) -> int | None:
+    return int(version.tags["serial"]) if version else None

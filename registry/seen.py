@@ -1,0 +1,147 @@
+"""What this machine has seen: so that an old release, however well signed, is not taken for today's.
+
+The rules are those of The Update Framework for its timestamp role: a serial that only rises, an expiry, and a
+memory outside everything that is pulled (`TRUST/state.json`). With that file wiped, the expiry is the only guard
+that is left; docs/threat-model.md says so.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+
+from rejoinder.errors import FreshnessError, Problem, StoreError
+from rejoinder.manifest import Digest, canonical_json
+from rejoinder.release import Release, parse_time, write_time
+from rejoinder.trust import Trust
+
+STATE = "state.json"
+FORMAT = 1
+#: How far clocks may lie apart.
+CLOCK_SKEW = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The newest release that was seen under an alias.
+
+    Attributes:
+        serial: of the release.
+        release: its digest.
+        key: id of the key that signed it.
+        at: UTC time of the pull, ISO 8601.
+    """
+
+    serial: int
+    release: Digest
+    key: Digest
+    at: str
+
+
+def now() -> datetime:
+    """The time of this machine's clock, UTC."""
+    return datetime.now(UTC)
+
+
+def check_fresh(release: Release, alias: str | None, trust: Trust) -> None:
+    """Refuse a release that is not today's.
+
+    Args:
+        release: its signature has been verified.
+        alias: under which it was found; None if a person named its serial, which is then their own decision.
+        trust: where the memory is.
+
+    Raises:
+        FreshnessError: if it has expired, is from the future, or is older than what was seen under that alias.
+        StoreError: if the memory cannot be read.
+    """
+    time = now()
+    problems = []
+    if release.has_expired(time):
+        problems.append(
+            Problem("expires", f"a time after this machine's clock, {write_time(time)}", release.expires)
+        )
+    if parse_time(release.created) > time + CLOCK_SKEW:
+        problems.append(
+            Problem("created", f"at most a day after this machine's clock, {write_time(time)}", release.created)
+        )
+    seen = read_seen(trust).get(_key(release.name, alias)) if alias else None
+    if seen and release.serial < seen.serial:
+        problems.append(
+            Problem("serial", f"at least {seen.serial}, which was seen on {seen.at}", str(release.serial))
+        )
+    if seen and release.serial == seen.serial and release.digest != seen.release:
+        problems.append(Problem(f"release #{seen.serial}", seen.release, f"{release.digest}, with the same serial"))
+    if problems:
+        raise FreshnessError(str(release), problems)
+
+
+def record(release: Release, alias: str | None, trust: Trust) -> None:
+    """Remember a release that was installed.
+
+    Args:
+        release: what was installed.
+        alias: under which it was found; None is not remembered.
+        trust: where the memory is.
+    """
+    if alias is None:
+        return
+    with _locked(trust):
+        seen = read_seen(trust)
+        before = seen.get(_key(release.name, alias))
+        if before is not None and before.serial >= release.serial:
+            return
+        seen[_key(release.name, alias)] = Seen(
+            release.serial, release.digest, release.signer.key, write_time(now())
+        )
+        document = {"format": FORMAT, "seen": {key: asdict(value) for key, value in seen.items()}}
+        partial = trust.root / f".{STATE}.part"
+        with partial.open("wb") as file:
+            file.write(canonical_json(document))
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(trust.root / STATE)
+
+
+def read_seen(trust: Trust) -> dict[str, Seen]:
+    """Everything that was seen.
+
+    Args:
+        trust: where the memory is.
+
+    Returns:
+        By `<name>@<alias>`.
+
+    Raises:
+        StoreError: if the memory is there but cannot be read; it is never taken for empty.
+    """
+    path = trust.root / STATE
+    try:
+        document = json.loads(path.read_bytes())
+        if document["format"] != FORMAT:
+            raise ValueError("format")
+        return {str(key): Seen(**value) for key, value in document["seen"].items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{path}: expected what this machine has seen so far, got {type(error).__name__}. Next: bring it back "
+            "from a backup; or remove it, which lets older releases in once, and pull"
+        ) from None
+
+
+@contextmanager
+def _locked(trust: Trust) -> Iterator[None]:
+    from filelock import FileLock
+
+    trust.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(trust.root / f".{STATE}.lock"):
+        yield
+
+
+def _key(name: str, alias: str) -> str:
+    return f"{name}@{alias}"
