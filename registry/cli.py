@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from registry.cli_describe import diff, show
 from registry.errors import RegistryError
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
@@ -49,6 +50,8 @@ def main() -> None:
 
 main.add_command(ask)
 main.add_command(verify)
+main.add_command(show)
+main.add_command(diff)
 
 
 @main.command(epilog="\b\nExample:\n  rejoinder releases --remote")

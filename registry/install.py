@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry.errors import RegistryError
-from rejoinder.bundle import verify_bundle
 from rejoinder.manifest import Digest, Manifest
+from rejoinder.proof import verify_bundle
 from rejoinder.release import Release
 from rejoinder.store import Store
 
@@ -69,9 +69,10 @@ def check_space(store: Store, needed: int) -> None:
         RegistryError: if the store's file system has less than that free.
     """
     free = shutil.disk_usage(store.root).free
+    free_mb, needed_mb = free / 1e6, needed / 1e6
     if free < needed:
         raise RegistryError(
-            f"{store.root}: not enough space: expected {needed / 1e6:.1f} MB free, got {free / 1e6:.1f} MB; nothing "
+            f"{store.root}: not enough space: expected {needed_mb:.1f} MB free, got {free_mb:.1f} MB; nothing "
             "was changed. Next: free some, keep fewer (rejoinder pull --keep), or choose another --store"
         )
 

@@ -30,9 +30,9 @@ from registry.seen import check_fresh
 from registry.source import CHAMPION, PREVIOUS, Which
 from registry.tracking import Version, connect, drop_alias, mark, set_alias
 from registry.verdict import check_champion, check_judged_digests, read_verdict
-from rejoinder.bundle import verify_consistency
 from rejoinder.errors import BundleError
 from rejoinder.manifest import KINDS
+from rejoinder.proof import verify_consistency
 from rejoinder.release import VERDICT, Release
 from rejoinder.signature import SIGNED
 from rejoinder.trust import Trust

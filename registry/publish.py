@@ -16,7 +16,7 @@ from registry.draft import VALID_DAYS, runtime_range, take_serial, upload_releas
 from registry.errors import NotFoundError, TransferError
 from registry.keys import SigningKey, signing_key
 from registry.promoter import one_promoter
-from registry.provenance import provenance
+from registry.provenance import base_encoder, provenance
 from registry.releases import (
     CHALLENGER,
     DEFAULT_NAME,
@@ -29,8 +29,8 @@ from registry.releases import (
 from registry.source import CHAMPION
 from registry.tracking import Version, connect, set_alias, upload
 from registry.verdict import Verdict, check_champion, check_judged, read_verdict
-from rejoinder.bundle import verify_bundle, verify_consistency
 from rejoinder.manifest import KINDS, Kind, Manifest
+from rejoinder.proof import verify_bundle, verify_consistency
 from rejoinder.release import VERDICT, Blessing, Release
 
 if TYPE_CHECKING:
@@ -78,17 +78,22 @@ def publish(
             check_champion(client, name, judged)
         for kind, directory in bundles.items():
             _ensure_bundle(client, name, directory, manifests[kind])
-        if same is not None:
+        if same is not None and same.number in {version.number for version in aliased(client, name).values()}:
             return Published(fetch_release(client, same), is_new=False)
         with one_promoter(client, name) as fence:
-            if (same := _same(client, name, judged)) is not None:
-                return Published(fetch_release(client, same), is_new=False)
-            serial = take_serial(client, name)
-            release = _draft(judged, manifests["model"], name, serial=serial, key=key, valid_days=valid_days)
-            version = upload_release(client, release, _documents(release, manifests, judged), key, judged.metrics)
-            fence.check()
-            set_alias(client, version, CHALLENGER)
-    return Published(release, is_new=True)
+            same = _same(client, name, judged)
+            if same is None:
+                serial = take_serial(client, name)
+                release = _draft(judged, manifests["model"], name, serial=serial, key=key, valid_days=valid_days)
+                documents = _documents(release, manifests, judged)
+                version = upload_release(client, release, documents, key, judged.metrics)
+            else:  # registered before, and killed before it became the challenger
+                release, version = fetch_release(client, same), same
+            champion = aliased(client, name).get(CHAMPION)
+            if champion is None or champion.number != version.number:
+                fence.check()
+                set_alias(client, version, CHALLENGER)
+    return Published(release, is_new=same is None)
 
 
 def _manifests(
@@ -134,11 +139,10 @@ def _draft(
 
 
 def _documents(release: Release, manifests: Mapping[Kind, Manifest], judged: Verdict) -> dict[str, bytes]:
-    return {
-        VERDICT: judged.data,
-        "provenance.json": provenance(release),
-        "bom.json": bill_of_materials(release, manifests, judged.metrics),
-    }
+    origin = provenance(release)
+    base = base_encoder(origin)
+    bill = bill_of_materials(release, manifests, judged.metrics, *([base] if base else []))
+    return {VERDICT: judged.data, "provenance.json": origin, "bom.json": bill}
 
 
 def _ensure_bundle(client: MlflowClient, name: str, directory: Path, manifest: Manifest) -> None:

@@ -29,7 +29,6 @@ from registry.releases import DEFAULT_NAME
 from registry.seen import check_fresh, record
 from registry.source import CHAMPION, Pointer, Source, Which, choose_source
 from rejoinder import openssf
-from rejoinder.bundle import Installed, open_release, verify_bundle, verify_signer
 from rejoinder.errors import BundleError, FormatError, IntegrityError, Problem
 from rejoinder.manifest import (
     KINDS,
@@ -41,6 +40,7 @@ from rejoinder.manifest import (
     file_problems,
     read_manifest,
 )
+from rejoinder.proof import Installed, verify_bundle, verify_signer
 from rejoinder.release import RELEASE, Release, check_runtime, read_release
 from rejoinder.signature import SIGNATURE, SIGNED, verify_signature
 from rejoinder.store import Store
@@ -88,9 +88,10 @@ def pull(
         RegistryError: if there is no space for it.
     """
     source, trust = source or choose_source(), trust or Trust.default()
-    pointer = source.resolve(name, which)  # once: everything that follows belongs to this one answer
     alias = which if isinstance(which, str) else None
-    with locked(store), _no_space(store):
+    with _no_space(store), locked(store):
+        # Once, and only when it is our turn: everything that follows belongs to this one answer.
+        pointer = source.resolve(name, which)
         folder, release = _release(source, store, pointer, trust)
         _check_asked_for(release, name, which)
         check_fresh(release, alias, trust)
@@ -99,12 +100,14 @@ def pull(
         is_new = store.current_digest() != release.digest
         installed = Installed(release, folder, {kind: store.bundle_dir(release.bundles[kind]) for kind in KINDS})
         if is_new or fetched:
+            from rejoinder.bundle import open_release  # imports numpy, ONNX Runtime and FAISS
+
             # A release that this machine cannot prove must not become the one that it serves.
             open_release(installed, trust=trust).close()
         if folder != store.release_dir(release.digest):
             install_release(store, folder, release)
+        record(release, alias, trust)  # first: killed in between, the new release could be followed by an old one
         activate(store, release)
-        record(release, alias, trust)
         collect(store, keep)
         clean(store)
     return Pulled(release, is_new)

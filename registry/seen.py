@@ -7,16 +7,15 @@ that is left; docs/threat-model.md says so.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from rejoinder.errors import FreshnessError, Problem, StoreError
-from rejoinder.manifest import Digest, canonical_json
-from rejoinder.release import Release, parse_time, write_time
+from rejoinder.errors import BundleError, FreshnessError, Problem, StoreError
+from rejoinder.manifest import Digest, canonical_json, check_canonical, is_digest, parse_document
+from rejoinder.release import MAX_SERIAL, Release, parse_time, write_time
 from rejoinder.trust import Trust
 
 STATE = "state.json"
@@ -98,10 +97,9 @@ def record(release: Release, alias: str | None, trust: Trust) -> None:
         seen[_key(release.name, alias)] = Seen(
             release.serial, release.digest, release.signer.key, write_time(now())
         )
-        document = {"format": FORMAT, "seen": {key: asdict(value) for key, value in seen.items()}}
         partial = trust.root / f".{STATE}.part"
         with partial.open("wb") as file:
-            file.write(canonical_json(document))
+            file.write(_to_bytes(seen))
             file.flush()
             os.fsync(file.fileno())
         partial.replace(trust.root / STATE)
@@ -121,17 +119,31 @@ def read_seen(trust: Trust) -> dict[str, Seen]:
     """
     path = trust.root / STATE
     try:
-        document = json.loads(path.read_bytes())
-        if document["format"] != FORMAT:
-            raise ValueError("format")
-        return {str(key): Seen(**value) for key, value in document["seen"].items()}
+        return _parse(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (BundleError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{path}: expected what this machine has seen so far, got {type(error).__name__}. Next: bring it back "
             "from a backup; or remove it, which lets older releases in once, and pull"
         ) from None
+
+
+def _parse(data: bytes) -> dict[str, Seen]:
+    """Believe only what `record` has written: a key twice, or a serial that is no number, would open a way back."""
+    document = parse_document(data, STATE, FORMAT)
+    seen = {key: Seen(**value) for key, value in document["seen"].items()}
+    for one in seen.values():
+        fine = type(one.serial) is int and 0 < one.serial <= MAX_SERIAL
+        if not fine or not is_digest(one.release) or not is_digest(one.key):
+            raise ValueError("a serial and two digests")
+        parse_time(one.at)
+    check_canonical(data, STATE, lambda: _to_bytes(seen))
+    return seen
+
+
+def _to_bytes(seen: Mapping[str, Seen]) -> bytes:
+    return canonical_json({"format": FORMAT, "seen": {key: asdict(value) for key, value in seen.items()}})
 
 
 @contextmanager

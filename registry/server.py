@@ -34,7 +34,7 @@ from registry.server_accounts import (
 from registry.server_postgres import Cluster, find_cluster, running_cluster
 
 DEFAULT_ROOT = Path(".rejoinder/server")
-_START_SECONDS = 180  # MLflow imports for 5 CPU-seconds a process and sets up two databases the first time
+_START_SECONDS = 300  # MLflow imports for 5 CPU-seconds a process and sets up two databases the first time
 _STOP_SECONDS = 30
 _EXAMPLES = """\b
 Examples:

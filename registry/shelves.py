@@ -10,8 +10,8 @@ from registry.errors import NotFoundError
 from registry.releases import fetch_folder, fetch_manifest, find_release
 from registry.source import CHAMPION, PREVIOUS, Which
 from registry.tracking import connect
-from rejoinder.bundle import verify_signer
 from rejoinder.manifest import KINDS, Digest, Kind, Manifest, read_manifest
+from rejoinder.proof import verify_signer
 from rejoinder.store import Store
 from rejoinder.trust import Trust
 

@@ -161,16 +161,10 @@ def aliases(client: MlflowClient, name: str) -> dict[str, int]:
     Raises:
         TrackingError: if MLflow fails.
     """
-    from mlflow.exceptions import MlflowException
-
     with speaking_to_mlflow(f"read the aliases of {name}"):
-        try:
-            found = client.get_registered_model(name).aliases
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            found = {}
-    return {alias: int(number) for alias, number in found.items()}
+        # Not `get_registered_model`: with authentication on, a model that is not there is forbidden, not missing.
+        found = client.search_registered_models(f"name='{name}'", max_results=1)
+    return {alias: int(number) for model in found for alias, number in model.aliases.items()}
 
 
 def set_alias(client: MlflowClient, version: Version, alias: str) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from rejoinder.cache import PhraseCache
-from rejoinder.errors import Problem
+from rejoinder.cache import PhraseCache, map_array
+from rejoinder.errors import FormatError, Problem
 from rejoinder.index import ReplyIndex
 from rejoinder.manifest import Digest
 from rejoinder.vectorizer import Vectorizer, Vectors, cosines
@@ -55,14 +56,29 @@ def model_problems(directory: Path, vectorizer: Vectorizer, tolerance: float) ->
 
     Returns:
         What differs.
+
+    Raises:
+        FormatError: if the recorded probes cannot be read.
     """
-    document = json.loads((directory / PROBES).read_text(encoding="utf-8"))
-    expected = np.load(directory / PROBE_VECTORS, allow_pickle=False)
+    texts, tokens = _read_probes(directory / PROBES)
+    expected = map_array(directory / PROBE_VECTORS, np.float32, (None, None))
     problems = []
-    different = [n for n, t in enumerate(vectorizer.tokenize(document["texts"])) if t != document["tokens"][n]]
+    different = [n for n, found in enumerate(vectorizer.tokenize(texts)) if found != tokens[n]]
     if different:
         problems.append(Problem("probe tokens", "the recorded ids", f"others for probes {different}"))
-    return problems + _vector_problems("probe vectors", vectorizer.encode(document["texts"]), expected, tolerance)
+    return problems + _vector_problems("probe vectors", vectorizer.encode(texts), expected, tolerance)
+
+
+def _read_probes(path: Path) -> tuple[list[str], list[Any]]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        texts, tokens = document["texts"], document["tokens"]
+        fine = len(texts) == len(tokens) and all(isinstance(text, str) for text in texts)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        fine = False
+    if not fine:
+        raise FormatError(str(path), [Problem(path.name, "texts and their tokens", "something else")])
+    return texts, tokens
 
 
 def cache_problems(

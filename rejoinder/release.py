@@ -29,7 +29,7 @@ VERDICT = "verdict.json"  # lies beside it
 _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+00:00")
-_MAX_SERIAL = 2**53 - 1  # what every JSON reader holds exactly
+MAX_SERIAL = 2**53 - 1  # what every JSON reader holds exactly
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +221,7 @@ def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
 
 
 def _is_serial(value: object) -> bool:
-    return type(value) is int and 0 < value <= _MAX_SERIAL
+    return type(value) is int and 0 < value <= MAX_SERIAL
 
 
 def _is_time(value: object) -> bool:

@@ -14,12 +14,16 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rejoinder.bundle import Installed, OpenRelease, open_release
 from rejoinder.errors import StoreError
 from rejoinder.manifest import Digest, is_digest
+from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, Release, read_release
 from rejoinder.trust import Trust
+
+if TYPE_CHECKING:
+    from rejoinder.bundle import OpenRelease
 
 DEFAULT_ROOT = ".rejoinder/store"
 
@@ -157,6 +161,8 @@ def open_current(store: Store, provider: str | None = None, trust: Trust | None 
         StoreError: if nothing is installed, or the store is incomplete.
         BundleError: if the release is refused.
     """
+    from rejoinder.bundle import open_release  # imports numpy, ONNX Runtime and FAISS
+
     while True:
         digest = store.current_digest()
         try:

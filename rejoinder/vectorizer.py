@@ -17,21 +17,14 @@ import onnxruntime as ort
 from tokenizers import Tokenizer
 
 from rejoinder.errors import FormatError, InputError, Problem
+from rejoinder.layout import FORMS, TOKENIZER, model_file
 from rejoinder.manifest import Manifest, VectorizerId, VectorizerSpec
 from rejoinder.onnx_guard import check_onnx
 from rejoinder.text import normalize
 
 Vectors = npt.NDArray[np.float32]
 
-TOKENIZER = "tokenizer.json"
-#: Which form of the model a provider runs; see docs/bundle-format.md.
-FORMS = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "fp16"}
 _BATCH = 32  # rows; sorted by length, larger batches gave nothing on two cores
-
-
-def model_file(form: str) -> str:
-    """File name of one ONNX form."""
-    return f"model.{form}.onnx"
 
 
 def default_provider() -> str:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from rejoinder.vectorizer import TOKENIZER
+from rejoinder.layout import TOKENIZER
 from stages.errors import ParamsError
 
 

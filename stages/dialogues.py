@@ -13,7 +13,7 @@ from typing import Any, get_args
 import polars as pl
 from pydantic import Field
 
-from rejoinder.vectorizer import TOKENIZER
+from rejoinder.layout import TOKENIZER
 from stages.assembly.distractors import add_distractors, distractor_report
 from stages.assembly.funnels import balance, funnels_of, offer_funnel
 from stages.assembly.gaps import add_gaps, cut_dialogues, gap_histogram, gap_report, gap_thresholds

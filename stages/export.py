@@ -97,8 +97,9 @@ def measure(
     Returns:
         One measurement a form.
     """
+    from rejoinder.layout import model_file
     from rejoinder.probes import worst_distance
-    from rejoinder.vectorizer import Vectorizer, cosines, model_file
+    from rejoinder.vectorizer import Vectorizer, cosines
 
     opened = {form: Vectorizer(path, spec, "CPUExecutionProvider") for form, path in forms.items()}
     seconds: dict[str, list[float]] = {form: [] for form in forms}
@@ -138,7 +139,7 @@ def make_forms(student: SentenceEncoder, names: Sequence[str], work: Path) -> di
     Returns:
         Folder by form.
     """
-    from rejoinder.vectorizer import TOKENIZER, model_file
+    from rejoinder.layout import TOKENIZER, model_file
     from stages.nn.onnx_forms import CONVERTERS, export_fp32
 
     folders = {name: work / name for name in dict.fromkeys(["fp32", "fp16", *names])}
@@ -154,9 +155,9 @@ def make_forms(student: SentenceEncoder, names: Sequence[str], work: Path) -> di
 
 def describe(directory: Path, student: SentenceEncoder) -> VectorizerSpec:
     """Everything that decides the vectors of the model files in a directory."""
+    from rejoinder.layout import FORMS, TOKENIZER, model_file
     from rejoinder.manifest import VectorizerSpec, digest_file
     from rejoinder.text import NORMALIZATION_VERSION
-    from rejoinder.vectorizer import FORMS, TOKENIZER, model_file
     from stages.nn.onnx_forms import OPSET
 
     present = [form for form in FORMS.values() if (directory / model_file(form)).exists()]
@@ -177,9 +178,10 @@ def build_bundle(bundle: Path, student: SentenceEncoder, cpu: Path, fp16: Path, 
         fp16: folder of the fp16 form.
         cpu_form: name of the chosen form.
     """
+    from rejoinder.layout import TOKENIZER, model_file
     from rejoinder.manifest import write_manifest
     from rejoinder.probes import TEXTS, worst_distance, write_probes
-    from rejoinder.vectorizer import TOKENIZER, Vectorizer, model_file
+    from rejoinder.vectorizer import Vectorizer
 
     bundle.mkdir()
     shutil.copyfile(student.tokenizer_file, bundle / TOKENIZER)

@@ -20,9 +20,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from registry.install import activate, install_bundle, install_release, locked, part_dir
 from registry.keys import SigningKey, new_key
 from registry.signing import sign
-from rejoinder.bundle import Installed, open_model
+from rejoinder.bundle import open_model
 from rejoinder.cache import write_cache
 from rejoinder.index import IndexedReply, write_index
+from rejoinder.layout import TOKENIZER, model_file
 from rejoinder.manifest import (
     KINDS,
     Digest,
@@ -35,12 +36,13 @@ from rejoinder.manifest import (
     write_manifest,
 )
 from rejoinder.probes import write_probes
+from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, VERDICT, Blessing, Release, Signer
 from rejoinder.signature import SIGNED
 from rejoinder.store import Store
 from rejoinder.text import NORMALIZATION_VERSION
 from rejoinder.trust import read_public_key
-from rejoinder.vectorizer import TOKENIZER, load_vectorizer, model_file
+from rejoinder.vectorizer import load_vectorizer
 
 #: The key that signs the tests' releases; tests/conftest.py makes it believed.
 KEY = Path(os.environ.get("REJOINDER_TEST_KEY") or new_key("publisher", Path(tempfile.mkdtemp())).private)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from rejoinder.bundle import Installed, OpenRelease, open_release
+from rejoinder.bundle import OpenRelease, open_release
+from rejoinder.proof import Installed
 from rejoinder.store import Store
 from rejoinder.trust import Trust
 from tests.bundles import KEY, build_bundles, pin, put_in_store

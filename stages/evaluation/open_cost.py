@@ -1,4 +1,4 @@
-"""`python -m stages.evaluation.open_cost RELEASE TRUST MODEL CACHE INDEX`: what opening costs, in a process of its own."""
+"""`python -m stages.evaluation.open_cost RELEASE TRUST MODEL CACHE INDEX`: what opening costs, by itself."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 
-from rejoinder.bundle import Installed, open_release
+from rejoinder.bundle import open_release
 from rejoinder.cache import PhraseCache
 from rejoinder.dialogue import Dialogue
 from rejoinder.index import ReplyIndex
 from rejoinder.manifest import KINDS, Kind, digest_file, read_manifest
+from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, read_release
 from rejoinder.responder import Responder
 from rejoinder.trust import Trust

@@ -1,4 +1,4 @@
-"""A candidate as if it were released: signed with a key that is thrown away, so that opening costs what it will cost."""
+"""A candidate as if it were released: signed with a key that is thrown away, so that opening costs what it will."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from rejoinder.vectorizer import TOKENIZER, Vectors, open_tokenizer, token_ids
+from rejoinder.layout import TOKENIZER
+from rejoinder.vectorizer import Vectors, open_tokenizer, token_ids
 from stages.base_encoder import base_folder
 
 CONFIG = "encoder.json"

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from registry.cli import main
 from registry.tracking import artifact_location, shown_uri
-from rejoinder.bundle import Installed
+from rejoinder.proof import Installed
 from tests.bundles import REPLIES, write_verdict
 
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 import registry.shelves
+from registry.bom import Estimate
 from registry.cli import RegistryCommands
 from registry.cli_describe import diff, diff_table, show
 from registry.describe import Difference, describe, differences
@@ -23,6 +24,7 @@ from rejoinder.store import Store
 from tests.bundles import PHRASES, REPLIES, build_bundles
 from tests.registry.test_describe import release_of, shelve, statement, verdict
 
+GREEN, RED = "\x1b[32m", "\x1b[31m"
 group = RegistryCommands("rejoinder", commands=[show, diff])
 
 
@@ -97,7 +99,15 @@ def test_show_shows_the_current_release_by_default(shelves: Shelves) -> None:
     assert result.exit_code == 0, result.output
     assert shelves.local.asked == ["current"]
     assert shelves.local.where == [(Path("somewhere"), "other")]
-    for part in ("rejoinder #1", "BLESSED", "model.cpu.onnx", "gitCommit:aaaaaaaaaaaa", "0.34  [+0.320, +0.360]"):
+    for part in (
+        "rejoinder #1",
+        "BLESSED",
+        "model.cpu.onnx",
+        "0.999990",
+        "sizes, MB",
+        "gitCommit:aaaaaaaaaaaa",
+        "0.34  [0.320, 0.360]",
+    ):
         assert part in result.stdout
     assert "retrieval/random/bm25" not in result.stdout
     assert "a" * 13 not in result.stdout
@@ -144,8 +154,8 @@ def test_diff_shows_only_what_changed(shelves: Shelves) -> None:
     for part in ("model.cpu.onnx", "vectorizer.seed", "data/logs", "expires", "replies.jsonl"):
         assert part not in shown
     (figure,) = [line for line in lines if "exported/r_at_1" in line]
-    assert "0.34  [+0.320, +0.360]" in figure
-    assert "0.39  [+0.370, +0.410]" in figure
+    assert "0.34  [0.320, 0.360]" in figure
+    assert "0.39  [0.370, 0.410]" in figure
     assert "+0.05" in figure
     (size,) = [line for line in lines if "total" in line]
     assert "+3" in size
@@ -172,6 +182,16 @@ def test_diff_counts_the_figures_that_it_does_not_show(
     assert table.row_count == 0
     assert "1 more figures" in str(table.caption)
     assert diff_table(found, a, b, everything=True).row_count == 1
+
+
+def test_show_tells_what_the_gate_remarked(
+    folders: dict[str, tuple[Path, dict[Kind, Manifest]]], shelves: Shelves, tmp_path: Path
+) -> None:
+    _, manifests = folders["1"]
+    remark = {**json.loads(verdict()), "reasons": ["no champion yet: judged by floors alone"]}
+    folder = shelve(tmp_path, release_of(manifests), manifests, verdict=json.dumps(remark).encode())
+    shelves.local.held = {"current": (folder, manifests)}
+    assert "no champion yet: judged by floors alone" in run("show").stdout
 
 
 def test_diff_as_json(shelves: Shelves) -> None:
@@ -228,27 +248,24 @@ def colours(one: Difference, folders: dict[str, tuple[Path, dict[Kind, Manifest]
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "before", "after", "colour"),
+    ("one", "colour"),
     [
-        ("metrics", "retrieval/random/exported/mrr", 0.3, 0.4, "32"),
-        ("metrics", "retrieval/random/exported/mrr", 0.4, 0.3, "31"),
-        ("metrics", "opening/process_cpu_s", 2.0, 1.0, "32"),
-        ("sizes", "model", 100.0, 120.0, "31"),
-        ("metrics", "cache/phrases", 10.0, 20.0, None),
+        (Difference("metrics", "retrieval/random/exported/mrr", 0.3, 0.4), GREEN),
+        (Difference("metrics", "retrieval/random/exported/mrr", 0.4, 0.3), RED),
+        (Difference("metrics", "opening/process_cpu_s", 2.0, 1.0), GREEN),
+        (Difference("sizes", "model", 100.0, 120.0), RED),
+        (Difference("metrics", "cache/phrases", 10.0, 20.0), None),  # more is neither better nor worse
+        # Outside and inside of the interval that the figure had.
+        (Difference("metrics", "a/r_at_1", Estimate(0.3, 0.28, 0.32), Estimate(0.33, 0.31, 0.35)), GREEN),
+        (Difference("metrics", "a/r_at_1", Estimate(0.3, 0.28, 0.32), Estimate(0.31, 0.29, 0.33)), None),
     ],
 )
 def test_a_terminal_sees_what_improved(
-    folders: dict[str, tuple[Path, dict[Kind, Manifest]]],
-    section: str,
-    key: str,
-    before: float,
-    after: float,
-    colour: str | None,
+    folders: dict[str, tuple[Path, dict[Kind, Manifest]]], one: Difference, colour: str | None
 ) -> None:
-    one = Difference(section, key, before, after)
     painted = colours(one, folders, terminal=True)
-    assert ("\x1b[32m" in painted, "\x1b[31m" in painted) == (colour == "32", colour == "31")
-    assert f"{after - before:+.4g}" in painted
+    assert [code for code in (GREEN, RED) if code in painted] == ([colour] if colour else [])
+    assert f"{one.delta:+.4g}" in painted
     assert "\x1b" not in colours(one, folders, terminal=False)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.bom import Estimate, bill_of_materials
@@ -217,6 +219,15 @@ def test_a_document_that_is_not_there_is_named(
         describe(folder, manifests)
 
 
+def test_describing_needs_neither_torch_nor_what_only_publishers_have() -> None:
+    heavy = ["torch", "mlflow", "onnxruntime", "faiss", "cyclonedx", "yaml", "dvc", "stages"]
+    script = (
+        f"import sys, registry.describe, registry.cli_describe; print([n for n in {heavy} if n in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 #: Keys that mean something to a description, so that odd values end up in the right places.
 _KEYS = st.one_of(
     st.sampled_from(["metrics", "predicate", "buildDefinition", "resolvedDependencies", "internalParameters"]),
@@ -230,6 +241,7 @@ _VALUES = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.fixed_dictionaries({name: st.dictionaries(_KEYS, _VALUES) for name in ("verdict", "provenance", "bom")}))
 def test_documents_of_other_shapes_are_described_as_far_as_they_go(
     tmp_path_factory: pytest.TempPathFactory, manifests: Mapping[Kind, Manifest], odd: dict[str, Any]

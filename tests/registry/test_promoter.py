@@ -7,6 +7,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,10 +73,16 @@ def count(client: Any, name: str, counter: Path, rounds: int) -> None:
             counter.write_text(str(seen + 1))
 
 
-def test_without_a_lock_the_counter_loses_counts(local: Path, counter: Path) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda turn: count(None, f"name{turn}", counter, 1), range(8)))
-    assert int(counter.read_text()) < 8
+def test_promoters_of_other_names_do_not_wait(local: Path) -> None:
+    met = Barrier(4, timeout=60)
+
+    def meet(name: str) -> None:
+        with one_promoter(None, name, Timing(wait=0)):
+            met.wait()  # broken unless all four are inside at once
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(meet, ["a", "b", "c", "d"]))
+    assert not met.broken
 
 
 def test_threads_with_a_local_database_take_turns(local: Path, counter: Path) -> None:

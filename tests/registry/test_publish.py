@@ -12,9 +12,9 @@ from registry.errors import TrackingError, TransferError, VerdictError
 from registry.publish import publish
 from registry.releases import bundle_model, champion, find_release, release_versions
 from registry.tracking import connect, sizes, upload, versions
-from rejoinder.bundle import Installed
 from rejoinder.errors import ConsistencyError, IntegrityError
 from rejoinder.manifest import KINDS, digest_file
+from rejoinder.proof import Installed
 from rejoinder.signature import SIGNATURE, SIGNED
 from tests.bundles import build_bundles, reseal, write_verdict
 from tests.registry.artifacts import ship, stored_file

@@ -11,9 +11,10 @@ import pytest
 from registry.errors import NotFoundError, TransferError
 from registry.install import clean, incoming, part_dir
 from registry.pull import pull
-from rejoinder.bundle import Installed, open_release
+from rejoinder.bundle import open_release
 from rejoinder.errors import BundleError, IntegrityError
 from rejoinder.manifest import KINDS, Kind
+from rejoinder.proof import Installed
 from rejoinder.release import Release
 from rejoinder.store import Store
 from tests.registry.artifacts import ship, stored_file

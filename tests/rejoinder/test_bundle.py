@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rejoinder.bundle import Installed, OpenRelease, open_model, open_release
+from rejoinder.bundle import OpenRelease, open_model, open_release
 from rejoinder.errors import BundleError, ConsistencyError, InputError, IntegrityError, ProbeError
 from rejoinder.manifest import KINDS, Kind, read_manifest
+from rejoinder.proof import Installed
 from tests.bundles import FORMS, TOLERANCE, pin, reseal, reseal_model, weights, write_onnx, write_tokenizer
 
 FILES: dict[Kind, tuple[str, ...]] = {

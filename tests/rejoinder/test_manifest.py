@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.bundle import Installed
 from rejoinder.errors import FormatError, IntegrityError
 from rejoinder.manifest import (
     KINDS,
@@ -24,6 +23,7 @@ from rejoinder.manifest import (
     parse_manifest,
     read_manifest,
 )
+from rejoinder.proof import Installed
 from rejoinder.release import parse_release
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()

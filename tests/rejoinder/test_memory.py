@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.bundle import Installed
 from rejoinder.errors import IntegrityError
 from rejoinder.manifest import FileEntry, read_manifest
 from rejoinder.memory import SMALL_CHANGE, available, estimate
+from rejoinder.proof import Installed
 from tests.bundles import write_onnx
 
 GIB = 1 << 30

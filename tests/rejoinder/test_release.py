@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rejoinder import openssf
-from rejoinder.bundle import Installed, verify_consistency, verify_signer
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError
 from rejoinder.manifest import KINDS, Digest, canonical_json, digest_bytes, parse_manifest
+from rejoinder.proof import Installed, verify_consistency, verify_signer
 from rejoinder.release import (
     RELEASE,
     Blessing,
@@ -48,7 +48,7 @@ _releases = st.builds(
     created=_times,
     expires=_times,
     vectorizer_id=_digests,
-    bundles=st.fixed_dictionaries({kind: _digests for kind in KINDS}),
+    bundles=st.fixed_dictionaries(dict.fromkeys(KINDS, _digests)),
     runtime=st.tuples(_versions, _versions),
     blessed=st.builds(Blessing, by=_names, verdict=_digests),
     signer=st.builds(Signer, key=_digests, name=_names),
@@ -118,7 +118,7 @@ def document(**changes: Any) -> bytes:
         ("created", ["", "2026-02-31T00:00:00+00:00", "2026-01-01", "2026-01-01T00:00:00Z", 7, "x" * 25]),
         ("expires", ["", "2026-01-01T00:00:00+01:00", "2026-01-01T24:00:01+00:00", None]),
         ("vectorizer_id", ["", "sha256:12", "sha256:" + "A" * 64, "md5:" + "0" * 64, 7]),
-        ("bundles", [{}, [], {"model": "sha256:" + "0" * 64}, {k: "x" for k in KINDS}]),
+        ("bundles", [{}, [], {"model": "sha256:" + "0" * 64}, dict.fromkeys(KINDS, "x")]),
         ("runtime", [[], ["0.1"], ["0.1", "0.2", "0.3"], ["0.1", "1"], "0.1", ["0.1", 2], ["0.1", "12345.1"]]),
         ("blessed", [{}, None, {"by": "gate", "verdict": "x"}, {"by": "a b", "verdict": "sha256:" + "0" * 64}]),
         ("signer", [{}, [], {"key": "x", "name": "x"}, {"key": "sha256:" + "0" * 64, "name": "x", "more": 1}]),

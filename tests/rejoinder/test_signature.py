@@ -262,9 +262,7 @@ def _double(document: Any) -> None:
         (lambda d: d.update(verificationMaterial=[]), "AttributeError"),
     ],
 )
-def test_another_shape_of_envelope_is_refused(
-    simple: Signed, change: Callable[[Any], object], got: str
-) -> None:
+def test_another_shape_of_envelope_is_refused(simple: Signed, change: Callable[[Any], object], got: str) -> None:
     simple.edit(change)
     with pytest.raises(SignatureError) as caught:
         verify_signature(simple.folder, simple.trust)

@@ -12,12 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.bundle import Installed, OpenRelease, open_release
+from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.errors import FormatError, InputError
+from rejoinder.layout import TOKENIZER, model_file
 from rejoinder.manifest import read_manifest
 from rejoinder.probes import TEXTS
+from rejoinder.proof import Installed
 from rejoinder.text import normalize
-from rejoinder.vectorizer import TOKENIZER, load_vectorizer, model_file, session_options
+from rejoinder.vectorizer import load_vectorizer, session_options
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=50))

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rejoinder.layout import TOKENIZER
 from rejoinder.text import normalize
-from rejoinder.vectorizer import TOKENIZER
 from stages.assembly.gaps import add_gaps, cut_dialogues, gap_histogram, gap_report, gap_thresholds
 from stages.assembly.keys import normalized
 from stages.assembly.lengths import length_histogram, length_report, lengths, token_counts

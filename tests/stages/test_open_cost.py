@@ -1,6 +1,6 @@
 import numpy as np
 
-from rejoinder.bundle import Installed
+from rejoinder.proof import Installed
 from stages.evaluation.speed import open_cost, per_cpu_second
 
 

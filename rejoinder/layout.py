@@ -1,0 +1,12 @@
+"""Names of the files in a model bundle, and which of them an execution provider runs."""
+
+from __future__ import annotations
+
+TOKENIZER = "tokenizer.json"
+#: Which form of the model a provider runs; see docs/bundle-format.md.
+FORMS = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "fp16"}
+
+
+def model_file(form: str) -> str:
+    """File name of one ONNX form."""
+    return f"model.{form}.onnx"

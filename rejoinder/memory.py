@@ -1,0 +1,126 @@
+"""Memory: how much this process may still take, what opening a release takes, and giving back what was freed."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from rejoinder.index import REPLIES
+from rejoinder.layout import FORMS, TOKENIZER, model_file
+from rejoinder.manifest import read_manifest
+from rejoinder.proof import Installed
+from rejoinder.vectorizer import default_provider
+
+#: Bytes of memory per byte of file, at the worst moment: opened, probed, and once used with the largest batch.
+#: Measured with a model of 62 MB: loading 2.1 times its file (ONNX Runtime holds the weights twice for a moment),
+#: after the probes 2.4, after the largest batch 3.0, because ONNX Runtime keeps that batch's memory. Mapped files
+#: take no memory that the machine could not have back.
+FACTORS = {TOKENIZER: 16, REPLIES: 4}
+MODEL_FACTOR = 3
+SMALL_CHANGE = 16 << 20  # threads, buffers, and what the allocator cannot hand back
+
+#: Limit, use, and the entry of memory.stat that says how much of the use can be had back; version 2, then 1.
+_GROUP_FILES = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+)
+
+
+def estimate(installed: Installed, provider: str | None = None) -> int:
+    """How much memory a release takes that is opened beside another.
+
+    Args:
+        installed: the release and its directories.
+        provider: the ONNX Runtime execution provider that will run it; by default the best one present.
+
+    Returns:
+        Bytes; rather too many than too few.
+
+    Raises:
+        BundleError: if a manifest is not the one that the release pins.
+    """
+    form = model_file(FORMS[provider or default_provider()])
+    factors = {**FACTORS, form: MODEL_FACTOR}
+    total = SMALL_CHANGE
+    for kind, directory in installed.bundles.items():
+        files = read_manifest(directory, installed.release.bundles[kind]).files
+        total += sum(factors.get(name, 0) * entry.size for name, entry in files.items())
+    return total
+
+
+def available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """How much memory this process may still take before it is killed or the machine swaps.
+
+    Args:
+        proc: where the kernel's process files are.
+        groups: where the control groups are.
+
+    Returns:
+        Bytes: the least of what the machine has and what each control group above this process allows; None if
+        neither is known.
+    """
+    rooms = [
+        room for room in (_machine_room(proc), *map(_group_room, _group_dirs(proc, groups))) if room is not None
+    ]
+    return min(rooms, default=None)
+
+
+def give_back() -> None:
+    """Hand freed memory back to the machine; C libraries keep it for later otherwise.
+
+    Python's own collector is not run: a release is in no reference cycle, and a run stops every thread for a tenth
+    of a second.
+    """
+    try:
+        trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # another C library than glibc
+        return
+    trim(0)
+
+
+def _machine_room(proc: Path) -> int | None:
+    found = _entry(proc / "meminfo", "MemAvailable:")
+    return None if found is None else found << 10
+
+
+def _group_dirs(proc: Path, groups: Path) -> Iterator[Path]:
+    """The directory of each control group that this process is in, up to the root."""
+    for line in _text(proc / "self" / "cgroup").splitlines():
+        number, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if number == "0" and not controllers:
+            roots = [groups, groups / "unified"]
+        elif "memory" in controllers.split(","):
+            roots = [groups / "memory"]
+        else:
+            continue
+        # Seen from within a container the path may be the machine's, and lead nowhere: then the root is ours.
+        inside = PurePosixPath(path.lstrip("/"))
+        for root in roots:
+            yield from (root / part for part in (inside, *inside.parents) if ".." not in part.parts)
+
+
+def _group_room(directory: Path) -> int | None:
+    for limit_file, use_file, spare in _GROUP_FILES:
+        limit, use = _number(directory / limit_file), _number(directory / use_file)
+        if limit is not None and use is not None:
+            # The bytes of a release that was just verified count as used, yet can be had back at once.
+            return max(0, limit - use + (_entry(directory / "memory.stat", spare) or 0))
+    return None
+
+
+def _entry(path: Path, name: str) -> int | None:
+    words = (line.split() for line in _text(path).splitlines())
+    return next((int(line[1]) for line in words if line[:1] == [name] and line[1].isdigit()), None)
+
+
+def _number(path: Path) -> int | None:
+    text = _text(path).strip()
+    return int(text) if text.isdigit() else None  # "max" is no limit
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
