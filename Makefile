@@ -13,10 +13,10 @@ PYDOCLINT = UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=$(BIN) $(BIN)/uv tool instal
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate
 
-.PHONY: help install repro mlflow-server test check bench lock clean
+.PHONY: help install repro mlflow-server test faults check bench lock clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 15
 
 install: $(BIN)/.installed ## make .venv from requirements.lock
 
@@ -37,6 +37,9 @@ mlflow-server: install ## MLflow with PostgreSQL and authentication until Ctrl-C
 test: install ## the whole test suite
 	$(BIN)/python -m pytest
 
+faults: install ## what releases must survive: a table; minutes; ARGS="--only flips --out build/faults.md"
+	@$(BIN)/python -m tests.faults $(ARGS)
+
 check: install ## format, lint, types, import rules, docstrings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -44,12 +47,13 @@ check: install ## format, lint, types, import rules, docstrings
 	$(BIN)/lint-imports
 	$(BIN)/pydoclint --quiet rejoinder registry stages flows benchmarks
 
-bench: .venv-bench/.installed ## anonymisation against Presidio, and scale: minutes; tables in build/bench
+bench: .venv-bench/.installed ## anonymisation against Presidio, scale, and the current release: minutes; tables in build/bench
 	mkdir -p build/bench
 	.venv-bench/bin/python -m pytest tests/benchmarks
 	.venv-bench/bin/python -m benchmarks.anonymization.speed --out build/bench/anonymization-speed.md
 	.venv-bench/bin/python -m benchmarks.anonymization.quality --out build/bench/anonymization-quality.md
 	$(BIN)/python -m benchmarks.scale --out build/bench/scale.md
+	$(BIN)/python -m benchmarks.releases --out build/bench/releases.md
 
 .venv-bench/.installed: $(BIN)/.installed benchmarks/requirements.lock
 	test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench

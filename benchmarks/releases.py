@@ -77,7 +77,7 @@ def padded(bundles: Mapping[Kind, Path], folder: Path, size: int = PADDED_BYTES)
     for kind in KINDS:
         shutil.copytree(bundles[kind], copies[kind])
     held = sum(path.stat().st_size for copy in copies.values() for path in copy.iterdir())
-    with (copies["index"] / "padding.bin").open("wb") as file:
+    with (copies["index"] / "replies.jsonl").open("ab") as file:
         for _ in range(0, max(0, size - held), 1 << 20):
             file.write(os.urandom(1 << 20))
     old = read_manifest(copies["index"])

@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,6 +122,10 @@ def _print(table: Table) -> None:
     Console(width=width, highlight=False).print(table)
 
 
+#: Of a table that somebody reads; a release made to keep a terminal busy must not.
+_MAX_ROWS = 2000
+
+
 def show_table(found: Description) -> Table:
     """Lay out one release.
 
@@ -139,7 +144,9 @@ def show_table(found: Description) -> Table:
         if section not in _HIDDEN_IN_SHOW and _is_headline(section, key)
     ]
     said = found.verdict.get("reasons")
-    reasons = [("verdict", "reason", [_shown(str(one))]) for one in (said if isinstance(said, list) else ())]
+    reasons = [
+        ("verdict", "reason", [_shown(str(one))]) for one in (said[:_MAX_ROWS] if isinstance(said, list) else ())
+    ]
     counts = ", ".join(f"{count} {kind}" for kind, count in found.bom.get("components", {}).items())
     rows += [*reasons, ("materials", "components", [counts or "-"])]
     caption = "every figure, all parameters and licences: --json"
@@ -176,7 +183,7 @@ def _table(columns: Sequence[str], rows: Iterable[tuple[str, str, list[Any]]], t
     for column in columns:
         table.add_column(column, overflow="fold")
     last = None
-    for section, key, cells in rows:
+    for section, key, cells in islice(rows, _MAX_ROWS):
         if last not in (None, section):
             table.add_section()
         table.add_row(_LABELS.get(section, section) if section != last else "", Text(_printable(key)), *cells)

@@ -29,6 +29,8 @@ def collect(store: Store, keep: int = KEEP) -> list[Release]:
     by_serial = sorted(found.values(), key=lambda release: -release.serial)
     kept = {store.current_digest(), store.previous_digest(), *(release.digest for release in by_serial[:keep])}
     removed = [r for digest, r in found.items() if digest not in kept and _remove_release(store, digest)]
+    if not {store.current_digest(), store.previous_digest()} <= {None, *found}:
+        return removed  # damaged on this disk: which bundles it needs cannot be read
     gone = {release.digest for release in removed}
     needed = {d for digest, release in found.items() if digest not in gone for d in release.bundles.values()}
     for folder in (store.root / "bundles").glob("sha256-*"):
@@ -38,20 +40,23 @@ def collect(store: Store, keep: int = KEEP) -> list[Release]:
 
 
 def _read_all(store: Store) -> dict[Digest, Release]:
-    """Every release of the store; one damaged on this disk is removed, for it can never be opened again."""
+    """Every release of the store; one damaged on this disk, and not pointed at, is removed if nobody uses it."""
     found = {}
-    current = store.current_digest()
+    pointed = {store.current_digest(), store.previous_digest()}
     for folder in (store.root / "releases").glob("sha256-*"):
         try:
             found[_digest(folder)] = read_release(folder / RELEASE, _digest(folder))
         except (BundleError, OSError):
-            if _digest(folder) != current:
-                _discard(store, folder)
+            if _digest(folder) not in pointed:
+                _remove_release(store, _digest(folder))
     return found
 
 
 def _remove_release(store: Store, digest: Digest) -> bool:
     folder = store.release_dir(digest)
+    if not (folder / RELEASE).is_file():  # nobody can hold a lease on what is not there
+        _discard(store, folder)
+        return True
     with sole_use(folder) as alone:
         if alone:
             _discard(store, folder)

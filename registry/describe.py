@@ -26,6 +26,7 @@ SECTIONS = ("release", "bundles", "files", "sizes", "metrics", "params", "source
 MEASURED = ("sizes", "metrics")
 #: What the verdict holds that may be told; its audit may name places of leaks.
 _TOLD = ("verdict", "reasons", "checks", "champion", "metrics")
+_MAX_DEPTH = 50
 _UNKNOWABLE = frozenset({"startedOn", "finishedOn"})
 
 Value = str | float | bool | None | Estimate | Sequence[str | float | bool | None]
@@ -140,7 +141,17 @@ def _document(path: Path) -> dict[str, Any]:
         raise FormatError(str(path), [Problem(path.name, "JSON", type(error).__name__)]) from None
     if not isinstance(document, dict):
         raise FormatError(str(path), [Problem(path.name, "an object", "something else")])
+    if _is_deeper(document, _MAX_DEPTH):
+        raise FormatError(str(path), [Problem(path.name, f"at most {_MAX_DEPTH} levels", "more")])
     return document
+
+
+def _is_deeper(value: Any, depth: int) -> bool:
+    """Whether a value nests deeper than any document of ours, and deeper than recursion over it would bear."""
+    level = [value]
+    for _ in range(depth):
+        level = [p for v in level if isinstance(v, dict | list) for p in (v.values() if isinstance(v, dict) else v)]
+    return bool(level)
 
 
 def _finite(text: str) -> float | None:

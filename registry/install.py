@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from registry.errors import RegistryError
+from rejoinder.errors import StoreError
 from rejoinder.manifest import Digest, Manifest
 from rejoinder.proof import verify_bundle
 from rejoinder.release import Release
@@ -139,6 +140,25 @@ def activate(store: Store, release: Release) -> None:
     if old is not None:
         _replace(store, store.previous_file, old)
     _replace(store, store.current_file, release.digest)
+
+
+def mend_pointers(store: Store) -> None:
+    """Remove pointers that were damaged on this machine's disk: they name no release, and a pull writes them anew.
+
+    Args:
+        store: the caller holds its lock.
+    """
+    for path, read in (
+        (store.current_file, store.current_digest),
+        (store.previous_file, store.previous_digest),
+    ):
+        try:
+            digest = read()
+            is_good = digest is None or store.release_dir(digest).is_dir()
+        except StoreError:
+            is_good = False
+        if not is_good:
+            path.unlink()
 
 
 def clean(store: Store) -> None:

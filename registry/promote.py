@@ -31,7 +31,7 @@ from registry.source import CHAMPION, PREVIOUS, Which
 from registry.tracking import Version, connect, drop_alias, mark, set_alias
 from registry.verdict import check_champion, check_judged_digests, read_verdict
 from rejoinder.errors import BundleError
-from rejoinder.manifest import KINDS
+from rejoinder.manifest import KINDS, parse_clearly
 from rejoinder.proof import verify_consistency
 from rejoinder.release import VERDICT, Release
 from rejoinder.signature import SIGNED
@@ -168,6 +168,9 @@ def _fit(
     with _collecting(reasons):
         _check_parts(client, release)
     with _collecting(reasons):
+        parse_clearly(
+            (folder / VERDICT).read_bytes(), VERDICT
+        )  # a key twice could bless for one reader and not for another
         verdict = read_verdict(folder / VERDICT)
         check_judged_digests(verdict, release.bundles, "the release")
         if not is_rollback and (champion is None or champion.number != version.number):
@@ -224,6 +227,7 @@ def _move(client: MlflowClient, fence: Fence, version: Version, before: Version 
     if before is not None:
         set_alias(client, before, PREVIOUS)
     set_alias(client, version, CHAMPION)
+    fence.check()  # a move that hung for longer than the lease may have come after somebody else's: say so
     challenger = aliased(client, version.name).get(CHALLENGER)
     if challenger is not None and challenger.number == version.number:
         drop_alias(client, version.name, CHALLENGER)

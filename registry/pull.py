@@ -22,6 +22,7 @@ from registry.install import (
     install_bundle,
     install_release,
     locked,
+    mend_pointers,
     part_dir,
 )
 from registry.progress import transfer_bar
@@ -29,7 +30,7 @@ from registry.releases import DEFAULT_NAME
 from registry.seen import check_fresh, record
 from registry.source import CHAMPION, Pointer, Source, Which, choose_source
 from rejoinder import openssf
-from rejoinder.errors import BundleError, FormatError, IntegrityError, Problem
+from rejoinder.errors import BundleError, IntegrityError, Problem
 from rejoinder.manifest import (
     KINDS,
     MANIFEST,
@@ -90,6 +91,7 @@ def pull(
     source, trust = source or choose_source(), trust or Trust.default()
     alias = which if isinstance(which, str) else None
     with _no_space(store), locked(store):
+        mend_pointers(store)
         # Once, and only when it is our turn: everything that follows belongs to this one answer.
         pointer = source.resolve(name, which)
         folder, release = _release(source, store, pointer, trust)
@@ -119,11 +121,11 @@ def _release(source: Source, store: Store, pointer: Pointer, trust: Trust) -> tu
     if installed.is_dir():
         try:
             return installed, _verified(installed, pointer.digest, trust)
-        except (IntegrityError, FormatError):
+        except BundleError:
             pass  # damaged on this machine's disk: fetch it again
     try:
         return _fetch_release(source, store, pointer, trust)
-    except (IntegrityError, FormatError):
+    except BundleError:
         # A connection that is closed early looks like the end of a file. Once more, then that is what is stored.
         return _fetch_release(source, store, pointer, trust)
 

@@ -2,15 +2,17 @@
 
 MLflow's own client takes four CPU-seconds to import, writes truncated files without a word when a connection ends
 early, and retries for minutes. Pulling needs three calls and a download; these are bounded in size, tries and time,
-and go on where an interrupted one has stopped.
+and go on where an interrupted one has stopped. Redirections are refused: a password goes to one server only.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -25,58 +27,77 @@ if TYPE_CHECKING:
     from requests import Response, Session
 
 T = TypeVar("T")
-TRIES = 4
-_PAUSE = 0.5  # seconds before the second try; doubled from try to try
-_TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two pieces of an answer
 _CHUNK = 1 << 20
 _AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to put up with a server.
+
+    Attributes:
+        tries: of every request.
+        pause: seconds before the second try; doubled from try to try.
+        connect: seconds to connect.
+        silence: seconds between two pieces of an answer, and before its first.
+        rate: bytes per second; whoever is slower over a whole answer, after `silence` seconds, is hung up on.
+    """
+
+    tries: int = 4
+    pause: float = 0.5
+    connect: float = 10.0
+    silence: float = 60.0
+    rate: float = 50_000.0
 
 
 class ServerSource:
     """Pulls from an MLflow server that also serves the artifacts (`--artifacts-destination`)."""
 
-    def __init__(self, uri: str, pause: float = _PAUSE) -> None:
+    def __init__(self, uri: str, patience: Patience = Patience()) -> None:
         """Name the server; user and password come from MLflow's own environment variables.
 
         Args:
             uri: of the server.
-            pause: seconds before the second try.
+            patience: how long to put up with it.
         """
         self._uri = uri.rstrip("/")
-        self._pause = pause
+        self._patience = patience
         self._session = _session()
 
     def resolve(self, name: str, which: Which) -> Pointer:
         """Find a release."""
-        if isinstance(which, str):
-            found = self._get("registered-models/alias", name=name, alias=which)
-            version = found.get("model_version")
-        else:
-            version = self._search(name, serial=str(which))
-        digest = _tags(version).get("digest", "") if version else ""
-        if not version or not is_digest(digest):
-            raise NotFoundError(f"release {name} {which}: not in MLflow at {shown_uri()}. Next: rejoinder promote")
-        return Pointer(Digest(digest), self._place(version))
+        with _in_shape():
+            if isinstance(which, str):
+                version = self._get("registered-models/alias", name=name, alias=which).get("model_version")
+            else:
+                version = self._search(name, serial=str(which))
+            digest = _tags(version).get("digest", "") if version else ""
+            if not version or not is_digest(digest):
+                raise NotFoundError(
+                    f"release {name} {which}: not in MLflow at {shown_uri()}. Next: rejoinder promote"
+                )
+            return Pointer(Digest(digest), self._place(version))
 
     def bundle(self, name: str, kind: Kind, digest: Digest) -> str:
         """Find a bundle."""
-        version = self._search(f"{name}-{kind}", digest=digest)
-        if not version:
-            raise NotFoundError(
-                f"{kind} bundle {digest}: not in MLflow at {shown_uri()}. Next: register the release again"
-            )
-        return self._place(version)
+        with _in_shape():
+            version = self._search(f"{name}-{kind}", digest=digest)
+            if not version:
+                raise NotFoundError(
+                    f"{kind} bundle {digest}: not in MLflow at {shown_uri()}. Next: register the release again"
+                )
+            return self._place(version)
 
     def fetch(self, place: str, file: str, target: Path, size: int | None = None) -> None:
         """Fetch one file; goes on from what an earlier try has left, where the server can."""
         url = f"{self._uri}/api/2.0/mlflow-artifacts/artifacts/{place}/{quote(file)}"
-        with _refusing(file, TransferError):
+        with self._refusing(file, TransferError):
             self._trying(lambda: self._fetch_once(url, target, size))
 
     def _fetch_once(self, url: str, target: Path, size: int | None) -> None:
         start = _usable(target, size)
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-        with self._session.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
+        limit = MAX_BYTES if size is None else size
+        with self._ask(url, {"Range": f"bytes={start}-"} if start else {}) as answer:
             if answer.status_code == 416:
                 target.unlink()
                 raise _AgainError("the server would not go on")
@@ -84,7 +105,7 @@ class ServerSource:
             goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(
                 f"bytes {start}-"
             )
-            _write(answer, target, start if goes_on else 0, MAX_BYTES if size is None else size)
+            _write(answer, target, start if goes_on else 0, limit, self._patience)
         found = target.stat().st_size
         if size is not None and found < size:
             raise _AgainError(f"expected {size} bytes, got {found}")
@@ -111,38 +132,64 @@ class ServerSource:
     def _get(self, call: str, **query: str) -> dict[str, Any]:
         """One call; an empty answer where the server knows no such thing."""
         url = f"{self._uri}/api/2.0/mlflow/{call}"
-        with _refusing(call, TrackingError):
-            return self._trying(lambda: _answer(self._session.get(url, params=query, timeout=_TIMEOUT)))
+        with self._refusing(call, TrackingError):
+            return self._trying(lambda: self._get_once(url, query))
+
+    def _get_once(self, url: str, query: dict[str, str]) -> dict[str, Any]:
+        with self._ask(url, {}, query) as answer:
+            return _answer(answer, self._patience)
+
+    def _ask(self, url: str, headers: dict[str, str], query: dict[str, str] | None = None) -> Response:
+        """Send a request; nothing of the answer's body has been read."""
+        timeout = (self._patience.connect, self._patience.silence)
+        return self._session.get(
+            url, headers=headers, params=query, stream=True, timeout=timeout, allow_redirects=False
+        )
 
     def _trying(self, once: Callable[[], T]) -> T:
-        from requests import RequestException
-
-        for number in range(1, TRIES + 1):
+        for number in range(1, self._patience.tries + 1):
             try:
                 return once()
-            except (_AgainError, RequestException):
-                if number == TRIES:
+            except _passing():
+                if number == self._patience.tries:
                     raise
-                time.sleep(self._pause * 2 ** (number - 1))
+                time.sleep(self._patience.pause * 2 ** (number - 1))
         raise AssertionError("unreachable")
+
+    @contextmanager
+    def _refusing(self, what: str, error_class: type[RegistryError]) -> Iterator[None]:
+        """Turn the failure of the last try into one error, which holds no address with a password in it."""
+        try:
+            yield
+        except _passing() as error:
+            reason = str(error) if isinstance(error, _AgainError) else type(error).__name__
+            raise error_class(
+                f"MLflow at {shown_uri()} could not deliver {what}: {reason}, in {self._patience.tries} tries. "
+                "Next: check the server, then try again; a pull goes on where it has stopped"
+            ) from None
 
 
 class _AgainError(Exception):
     """Another try may help."""
 
 
-@contextmanager
-def _refusing(what: str, error_class: type[RegistryError]) -> Iterator[None]:
-    """Turn the failure of the last try into one error, which holds no address with a password in it."""
+def _passing() -> tuple[type[Exception], ...]:
+    """What may be otherwise at the next try."""
     from requests import RequestException
+    from urllib3.exceptions import HTTPError
 
+    return (_AgainError, RequestException, HTTPError)
+
+
+@contextmanager
+def _in_shape() -> Iterator[None]:
+    """Whoever answers need not be MLflow."""
     try:
         yield
-    except (_AgainError, RequestException) as error:
-        reason = str(error) if isinstance(error, _AgainError) else type(error).__name__
-        raise error_class(
-            f"MLflow at {shown_uri()} could not deliver {what}: {reason}, in {TRIES} tries. "
-            "Next: check the server, then try again; a pull goes on where it has stopped"
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TrackingError(
+            f"MLflow at {shown_uri()} answered in a form that MLflow does not use ({type(error).__name__}). "
+            "Next: check MLFLOW_TRACKING_URI"
         ) from None
 
 
@@ -150,6 +197,7 @@ def _session() -> Session:
     from requests import Session
 
     session = Session()
+    session.headers["Accept-Encoding"] = "identity"  # sizes are known as they are stored
     token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
     if user:
         session.auth = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
@@ -169,13 +217,13 @@ def _usable(target: Path, size: int | None) -> int:
     return 0
 
 
-def _write(answer: Response, target: Path, start: int, limit: int) -> None:
-    """Append an answer's bytes after the first `start`, which are there already; stops at the first too many."""
+def _write(answer: Response, target: Path, start: int, limit: int, patience: Patience) -> None:
+    """Append an answer's bytes, after the first `start` that are there; stops at the first byte too many."""
     done = start
     with target.open("r+b" if start else "wb") as file:
         file.seek(start)
         file.truncate()
-        for chunk in answer.iter_content(_CHUNK):
+        for chunk in _pieces(answer, limit, patience):
             done += len(chunk)
             if done > limit:
                 break
@@ -188,6 +236,17 @@ def _write(answer: Response, target: Path, start: int, limit: int) -> None:
         raise _AgainError("the connection ended early")
 
 
+def _pieces(answer: Response, limit: int, patience: Patience) -> Iterator[bytes]:
+    """An answer's bytes as they arrive; a timeout of the connection alone would wait for each anew, for ever."""
+    if answer.headers.get("Content-Encoding", "identity") != "identity":
+        raise _AgainError("expected bytes as they are stored, got compressed ones")
+    end = time.monotonic() + patience.silence + limit / patience.rate
+    while piece := answer.raw.read1(_CHUNK, decode_content=False):
+        yield piece
+        if time.monotonic() > end:
+            raise _AgainError(f"slower than {patience.rate:g} bytes per second")
+
+
 def _check_status(answer: Response) -> None:
     if answer.status_code in _AGAIN:
         raise _AgainError(f"HTTP status {answer.status_code}")
@@ -198,19 +257,34 @@ def _check_status(answer: Response) -> None:
         )
     if answer.status_code == 404:
         raise NotFoundError(f"MLflow at {shown_uri()} has no such file. Next: register the release again")
-    if not answer.ok:
+    if answer.status_code not in (200, 206):
         raise TrackingError(
             f"MLflow at {shown_uri()} refused: HTTP status {answer.status_code}. Next: check its log"
         )
 
 
-def _answer(answer: Response) -> dict[str, Any]:
-    if answer.status_code in (400, 404) and "application/json" in answer.headers.get("Content-Type", ""):
-        code = answer.json().get("error_code")
-        if code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+def _answer(answer: Response, patience: Patience) -> dict[str, Any]:
+    is_json = "application/json" in answer.headers.get("Content-Type", "")
+    if not (answer.status_code in (400, 404) and is_json):
+        _check_status(answer)
+    found = _parse(answer, patience)
+    if answer.status_code in (400, 404):
+        if found.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return {}
-    _check_status(answer)
-    found = answer.json()  # a RequestException if it is no JSON
+        _check_status(answer)
+    return found
+
+
+def _parse(answer: Response, patience: Patience) -> dict[str, Any]:
+    data = bytearray()
+    for piece in _pieces(answer, MAX_BYTES, patience):
+        data += piece
+        if len(data) > MAX_BYTES:
+            raise _AgainError(f"expected at most {MAX_BYTES} bytes, got more")
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        found = None
     if not isinstance(found, dict):
         raise _AgainError("expected a JSON object, got something else")
     return found

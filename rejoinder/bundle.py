@@ -6,16 +6,19 @@ then raised once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from rejoinder.cache import CachedVectorizer, PhraseCache
-from rejoinder.errors import ConsistencyError, IntegrityError, ProbeError, Problem
+from rejoinder.errors import ConsistencyError, FormatError, IntegrityError, ProbeError, Problem, RejoinderError
 from rejoinder.index import ReplyIndex
+from rejoinder.layout import model_file
 from rejoinder.lease import take_lease
 from rejoinder.manifest import Kind, Manifest, file_problems, read_manifest
+from rejoinder.onnx_guard import check_onnx
 from rejoinder.probes import cache_problems, index_problems, model_problems
 from rejoinder.proof import Installed, prove, spec_problems
 from rejoinder.release import Release
@@ -60,16 +63,34 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
     """
     lease = take_lease(installed.folder)
     try:
-        return _load(installed, prove(installed, trust), provider, lease)
+        manifests = prove(installed, trust)
+        with _refusing_crashes(str(installed.release)):
+            return _load(installed, manifests, provider, lease)
     except BaseException:
         lease.close()
         raise
+
+
+@contextmanager
+def _refusing_crashes(subject: str) -> Iterator[None]:
+    """A signed release may still be made wrongly: what crashes a parser or the first use of it is refused."""
+    try:
+        yield
+    except RejoinderError:
+        raise
+    except BaseException as error:  # tokenizers, ONNX Runtime and numpy raise many classes without a common one
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Rust's is no Exception
+            raise
+        problem = Problem("parts", "files that load and answer the probes", type(error).__name__)
+        raise FormatError(subject, [problem]) from error
 
 
 def _load(
     installed: Installed, manifests: Mapping[Kind, Manifest], provider: str | None, lease: BinaryIO
 ) -> OpenRelease:
     release = installed.release
+    for form in manifests["model"].facts["vectorizer"]["weights"]:  # also those that this machine does not run
+        check_onnx(installed.bundles["model"] / model_file(form))
     vectorizer = load_vectorizer(installed.bundles["model"], manifests["model"], provider)
     cache = PhraseCache(installed.bundles["cache"], manifests["cache"].facts["phrases"], vectorizer.dim)
     index = ReplyIndex(installed.bundles["index"], manifests["index"], vectorizer.dim)

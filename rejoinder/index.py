@@ -172,6 +172,14 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
     return problems
 
 
+def _reply(line: str) -> IndexedReply:
+    pairs: list[tuple[str, Any]] = json.loads(line, object_pairs_hook=list)
+    reply = IndexedReply(**dict(pairs))
+    if len(pairs) != 3 or not (type(reply.text) is str and type(reply.senders) is type(reply.count) is int):
+        raise TypeError("a key twice, or a value of another type")
+    return reply
+
+
 def read_replies(path: Path, rows: int) -> list[IndexedReply]:
     """Read the replies.
 
@@ -187,7 +195,7 @@ def read_replies(path: Path, rows: int) -> list[IndexedReply]:
         ConsistencyError: if there are more or fewer of them.
     """
     try:
-        replies = [IndexedReply(**json.loads(line)) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
+        replies = [_reply(line) for line in path.read_text(encoding="utf-8").split("\n")[:-1]]
     except (ValueError, TypeError, RecursionError) as error:
         raise FormatError(str(path), [Problem(path.name, "a reply a line", type(error).__name__)]) from None
     if len(replies) != rows:

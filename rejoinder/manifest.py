@@ -226,13 +226,52 @@ def parse_document(data: bytes, subject: str, expected_format: int) -> dict[str,
     if len(data) > _MAX_MANIFEST_BYTES:
         raise FormatError(subject, [Problem("size", f"at most {_MAX_MANIFEST_BYTES} bytes", "more")])
     try:
-        document = json.loads(data)
+        document = json.loads(data, parse_int=_exact)
     except (ValueError, RecursionError) as error:
         raise FormatError(subject, [Problem("encoding", "UTF-8 JSON", type(error).__name__)]) from error
     found = document.get("format") if isinstance(document, dict) else None
     if found != expected_format or isinstance(found, bool):
-        raise FormatError(subject, [Problem("format", str(expected_format), repr(found)[:40])])
+        shown = str(found)[:40] if isinstance(found, int | str) else "something else"  # not what nests without end
+        raise FormatError(subject, [Problem("format", str(expected_format), shown)])
     return cast(dict[str, Any], document)
+
+
+def parse_clearly(data: bytes, subject: str) -> Any:
+    """Parse JSON that means the same to every reader, or not at all; for documents that have no canonical form.
+
+    Args:
+        data: UTF-8 JSON without a byte order mark.
+        subject: where the bytes came from, for messages.
+
+    Returns:
+        The value.
+
+    Raises:
+        FormatError: if it is no JSON, a key stands twice, a number is no finite one, or a text is no Unicode.
+    """
+    try:
+        found = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_int=_exact)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise FormatError(
+            subject, [Problem("encoding", "JSON that can be read in one way only", type(error).__name__)]
+        ) from None
+    return found
+
+
+def _exact(text: str) -> int:
+    """Refuse numbers that no size, count or figure needs: arithmetic on them may overflow later."""
+    number = int(text)
+    if abs(number) >= 2**128:
+        raise ValueError("a number out of range")
+    return number
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key twice")
+    return found
 
 
 def _shape_problems(document: Mapping[str, Any]) -> list[Problem]:

@@ -5,6 +5,7 @@ Nothing here imports numpy, ONNX Runtime or FAISS: what is not proved never come
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
     "model": ("vectorizer", "tolerance"),
     "cache": ("phrases",),
     "index": ("shard_rows", "context_turns", "candidates"),
+}
+
+
+#: Names of the files that a bundle of each kind may hold.
+FILES: Mapping[Kind, re.Pattern[str]] = {
+    "model": re.compile(r"model\.[a-z0-9]+\.onnx|tokenizer\.json|probes\.(json|npy)"),
+    "cache": re.compile(r"(keys|vectors)\.npy|phrases\.txt"),
+    "index": re.compile(r"shard-[0-9]{3,}\.faiss|replies\.jsonl"),
 }
 
 
@@ -178,10 +187,18 @@ def verify_consistency(subject: str, manifests: Mapping[Kind, Manifest], pinned:
             problems.append(Problem(kind, f"a {kind} bundle", f"a {manifest.kind} bundle"))
         if manifest.vectorizer_id != pinned:
             problems.append(Problem(f"{kind} vectorizer_id", pinned, manifest.vectorizer_id))
+        problems += [
+            Problem(f"{kind}/{name}", "no such file in its kind", "a listed file") for name in _strange(manifest)
+        ]
         if missing := [key for key in FACTS[kind] if key not in manifest.facts]:
             problems.append(Problem(f"{kind} facts", ", ".join(FACTS[kind]), f"no {', '.join(missing)}"))
     if problems:
         raise ConsistencyError(subject, problems)
+
+
+def _strange(manifest: Manifest) -> list[str]:
+    """Files that a bundle of this kind does not hold: nothing may ride along, not even if it is never read."""
+    return [name for name in manifest.files if not FILES[manifest.kind].fullmatch(name)]
 
 
 def spec_problems(model: Manifest) -> list[Problem]:

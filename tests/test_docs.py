@@ -41,7 +41,7 @@ def test_the_readme_is_short_and_shows_commands() -> None:
 def test_every_command_of_the_readme_exists(command: str) -> None:
     program, *words = words_of(command)
     if program == "make":
-        targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
         assert set(words) <= set(targets)
     elif program == "rejoinder":
         found = rejoinder.commands[words[0]] if not words[0].startswith("-") else rejoinder
@@ -104,3 +104,15 @@ def test_nothing_names_this_machine(top: str) -> None:
     banned = re.compile(re.escape(str(ROOT)) + r"|/home/\w|/root/")
     paths = [ROOT / name for name in TRACKED if name == top or name.startswith(top + "/")]
     assert [str(p) for p in paths if p.suffix != ".png" and banned.search(p.read_text(errors="replace"))] == []
+
+
+def test_every_threat_is_answered_by_a_test_that_exists() -> None:
+    rows = [line for line in (ROOT / "docs" / "threat-model.md").read_text().splitlines() if line.startswith("| ")]
+    threats = [row for row in rows if not row.startswith(("| threat |", "| --- |"))]
+    assert len(threats) > 30
+    for row in threats:
+        named = re.findall(r"`([a-z_/]+\.py)::(test_\w+)`", row)
+        assert named, row
+        for file, test in named:
+            source = (ROOT / "tests" / file).read_text()
+            assert f"def {test}(" in source, f"{file} has no {test}"

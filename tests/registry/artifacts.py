@@ -28,5 +28,12 @@ def ship(bundles: Mapping[Kind, Path], name: str, champion: Release | None = Non
 def stored_file(name: str, kind: Kind | None, file: str) -> Path:
     """One stored file of the newest bundle of a kind, or of the newest release document."""
     version = versions(connect(), bundle_model(name, kind) if kind else name)[0]
-    database = Path(os.environ["MLFLOW_TRACKING_URI"].removeprefix("sqlite:///"))
-    return database.parent / "mlartifacts" / version.run_id / "artifacts" / ARTIFACTS / file
+    held = _artifacts().glob(f"**/{version.run_id}/artifacts/{ARTIFACTS}")
+    return next(held) / file
+
+
+def _artifacts() -> Path:
+    """Where the files are: beside a local database, or in the folder of the test server."""
+    uri = os.environ["MLFLOW_TRACKING_URI"]
+    local = Path(uri.removeprefix("sqlite:///")).parent / "mlartifacts"
+    return local if uri.startswith("sqlite") else Path(os.environ["REJOINDER_TEST_ARTIFACTS"])

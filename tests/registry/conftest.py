@@ -39,6 +39,7 @@ def mlflow_server(server_root: Path) -> Iterator[Server]:
 def server_env(mlflow_server: Server, registry_name: str, monkeypatch: pytest.MonkeyPatch) -> Server:
     """Points MLflow's clients at the server, as the publisher; after `registry_name` has pointed them elsewhere."""
     act_as(mlflow_server, "publisher", monkeypatch)
+    monkeypatch.setenv("REJOINDER_TEST_ARTIFACTS", str(mlflow_server.root / "artifacts"))
     return mlflow_server
 
 

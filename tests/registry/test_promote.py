@@ -19,8 +19,8 @@ from registry.publish import publish
 from registry.releases import aliased, bundle_model, champion, release_versions
 from registry.seen import now
 from registry.tracking import Version, connect, mark, set_alias, upload, versions
-from rejoinder.bundle import Installed
 from rejoinder.manifest import Digest, Kind, VectorizerId, digest_bytes
+from rejoinder.proof import Installed
 from rejoinder.release import VERDICT, Blessing, Release, parse_time
 from rejoinder.trust import Trust
 from tests.bundles import reseal, signer, write_verdict
@@ -32,7 +32,7 @@ Bundles = Mapping[Kind, Path]
 def register(bundles: Bundles, name: str, folder: Path, champion: Release | None = None) -> Release:
     """Register blessed bundles, without promoting them."""
     folder.mkdir(exist_ok=True)
-    verdict = write_verdict(folder / "v.json", bundles, champion and champion.digest)
+    verdict = write_verdict(folder / "v.json", bundles, champion.digest if champion else None)
     return publish(bundles, verdict, name).release
 
 
@@ -168,7 +168,7 @@ class TestRefused:
 
     def test_a_bundle_that_is_not_there(self, good: Release, other: Installed, tmp_path: Path) -> None:
         verdict = verdict_bytes(tmp_path, other.bundles, champion=good.digest)
-        pinned = {"bundles": other.release.bundles, "vectorizer_id": other.release.vectorizer_id}
+        pinned: dict[str, Any] = {"bundles": other.release.bundles, "vectorizer_id": other.release.vectorizer_id}
         self.refused(good, forge(good, verdict, **pinned).serial, "no bundle sha256:")
 
     def test_bundles_of_another_vectorizer(self, good: Release, mine: Installed, tmp_path: Path) -> None:
@@ -194,9 +194,10 @@ class TestRefused:
 
     def test_a_stale_verdict(self, good: Release, other: Installed, tmp_path: Path) -> None:
         late = register(other.bundles, good.name, tmp_path, champion=good)
+        verdict = verdict_bytes(tmp_path, other.bundles, champion=good.digest)
         reseal(other.bundles["index"], candidates=5)
         ship(other.bundles, good.name, champion=good)
-        early = forge(late, verdict_bytes(tmp_path, {**other.bundles}, champion=good.digest), bundles=late.bundles)
+        early = forge(late, verdict)
         self.refused(good, early.serial, f"stale verdict: compared with champion {good.digest}")
 
     def test_an_older_serial(self, good: Release, other: Installed) -> None:
@@ -224,7 +225,10 @@ class TestRefused:
 
     def test_all_reasons_are_given_in_one_message(self, good: Release, mine: Installed, tmp_path: Path) -> None:
         verdict = verdict_bytes(tmp_path, mine.bundles, champion="sha256:" + "0" * 64)
-        fields = {"expires": "2026-01-02T00:00:00+00:00", "vectorizer_id": VectorizerId("sha256:" + "0" * 64)}
+        fields: dict[str, Any] = {
+            "expires": "2026-01-02T00:00:00+00:00",
+            "vectorizer_id": VectorizerId("sha256:" + "0" * 64),
+        }
         release = forge(good, verdict, **fields)
         mark(connect(), version_of(good.name, release.serial), "content", "other")
         self.refused(
@@ -262,6 +266,18 @@ class TestRollback:
         again = rollback(first.name).release
         assert (again.serial, again.reissues, again.bundles) == (5, 1, first.bundles)  # the first, not #3
 
+    def test_what_was_rolled_back_is_not_promoted_again(
+        self, pair: tuple[Release, Release], other: Installed, tmp_path: Path
+    ) -> None:
+        first, second = pair
+        back = rollback(first.name).release
+        again = register(other.bundles, first.name, tmp_path / "again", champion=back)
+        assert again.content == second.content
+        with pytest.raises(PromotionError, match="champion as #2 and were rolled back"):
+            promote(first.name)
+        assert held(first.name)["champion"] == back.serial
+        assert rollback(first.name, to=2).release.content == second.content  # somebody means it
+
     def test_to_a_serial(self, pair: tuple[Release, Release], mine: Installed) -> None:
         first, second = pair
         reseal(mine.bundles["index"], candidates=5)
@@ -284,7 +300,7 @@ class TestRollback:
     ) -> None:
         reseal(mine.bundles["index"], candidates=5)
         register(mine.bundles, pair[0].name, tmp_path, champion=pair[1])
-        with pytest.raises(PromotionError, match="#3: it was never champion.*rejoinder promote --serial 3"):
+        with pytest.raises(PromotionError, match=r"#3: it was never champion.*rejoinder promote --serial 3"):
             rollback(pair[0].name, to=3)
         assert held(pair[0].name) == {"champion": 2, "previous": 1, "challenger": 3}
 
@@ -382,6 +398,6 @@ class TestParts:
         verdict = write_verdict(tmp_path / "v.json", mine.bundles)
         with pytest.raises(NotFoundError, match="no bundle"):
             publish({"index": mine.bundles["index"]}, verdict, registry_name)
+        reseal(mine.bundles["index"], note="new")
         with pytest.raises(VerdictError, match="index: the gate judged"):
-            reseal(mine.bundles["index"], note="new")
             publish({"index": mine.bundles["index"]}, verdict, registry_name)

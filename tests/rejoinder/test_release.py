@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from rejoinder import openssf
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError
 from rejoinder.manifest import KINDS, Digest, canonical_json, digest_bytes, parse_manifest
-from rejoinder.proof import Installed, verify_consistency, verify_signer
+from rejoinder.proof import Installed, verify_signer
 from rejoinder.release import (
     RELEASE,
     Blessing,
@@ -85,10 +85,7 @@ def test_manifests_of_format_1_are_read_for_ever() -> None:
     release = read_release(SIGNED_2 / RELEASE, GOLDEN_RELEASE)
     assert {kind: manifest.kind for kind, manifest in manifests.items()} == {kind: kind for kind in KINDS}
     assert {kind: manifest.digest for kind, manifest in manifests.items()} == release.bundles
-    try:
-        verify_consistency("golden", manifests, release.vectorizer_id)
-    except ConsistencyError as error:  # a later normalisation is refused by name, and nothing else is
-        assert [problem.where for problem in error.problems] == ["text normalisation"]
+    assert {manifest.vectorizer_id for manifest in manifests.values()} == {release.vectorizer_id}
 
 
 @given(_releases)
@@ -166,7 +163,7 @@ def test_the_runtime_range_is_compared_by_number(version: str, fits: bool) -> No
     if fits:
         check_runtime(release, version)
         return
-    with pytest.raises(ConsistencyError, match="runtime version: expected at least 0.1 and below 0.10"):
+    with pytest.raises(ConsistencyError, match=r"runtime version: expected at least 0\.1 and below 0\.10"):
         check_runtime(release, version)
 
 

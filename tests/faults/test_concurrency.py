@@ -1,0 +1,63 @@
+"""Many at once do not disturb each other; and the counting of that can fail."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from pathlib import Path
+from unittest.mock import patch
+
+from rejoinder.proof import Installed
+from rejoinder.store import Store
+from tests.faults.concurrency import concurrent_promoters, concurrent_pullers, readers_during_flips
+
+
+def test_pullers_do_not_disturb_each_other(tmp_path: Path) -> None:
+    outcome = concurrent_pullers(tmp_path, 12, 4)
+    assert outcome.survived == outcome.tries == 12
+
+
+def test_promoters_do_not_disturb_each_other(tmp_path: Path) -> None:
+    outcome = concurrent_promoters(tmp_path, 4)
+    assert outcome.survived == outcome.tries == 4
+
+
+def test_readers_never_see_two_releases_mixed(tmp_path: Path) -> None:
+    outcome = readers_during_flips(tmp_path, 60, 2)
+    assert outcome.survived == outcome.tries == 60
+
+
+def pull_unlocked() -> None:
+    """Let pulls into each other's way."""
+    patch("registry.pull.locked", lambda _: nullcontext()).start()
+
+
+def give_out_one_serial() -> None:
+    """Give every release the same serial."""
+    for module in ("promote", "publish"):
+        patch(f"registry.{module}.take_serial", lambda *_: 1).start()
+
+
+def read_current_twice() -> None:
+    """Resolve `current` once for the document and once more for the bundles."""
+    whole = Store.current
+
+    def twice(store: Store) -> Installed:
+        first = whole(store)
+        time.sleep(0.005)
+        return Installed(first.release, first.folder, whole(store).bundles)
+
+    patch.object(Store, "current", twice).start()
+
+
+def test_pulls_without_a_lock_are_found(tmp_path: Path) -> None:
+    outcome = concurrent_pullers(tmp_path, 4, 2, pull_unlocked)
+    assert outcome.survived < outcome.tries
+
+
+def test_a_serial_given_out_twice_is_found(tmp_path: Path) -> None:
+    assert concurrent_promoters(tmp_path, 3, give_out_one_serial).survived < 3
+
+
+def test_a_mixed_read_is_found(tmp_path: Path) -> None:
+    assert readers_during_flips(tmp_path, 60, 2, read_current_twice).survived < 60

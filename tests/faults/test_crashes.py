@@ -1,0 +1,98 @@
+"""Killed or out of space at any step, what is served stays whole; and the counting of that can fail."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+import registry.pull
+from registry.install import activate
+from registry.seen import record
+from rejoinder.store import Store
+from tests.faults import crashes
+from tests.faults.crashes import full_disks, killed_installs, killed_releases
+from tests.faults.scene import evenly, two_releases
+
+
+def test_steps_are_chosen_evenly() -> None:
+    assert evenly(4, 10) == [1, 2, 3, 4]
+    assert evenly(121, 4) == [1, 41, 81, 121]
+    assert evenly(5, 1) == [1]
+
+
+def test_an_install_survives_a_kill(tmp_path: Path) -> None:
+    outcome = killed_installs(tmp_path, 6)
+    assert outcome.survived == outcome.tries == 6
+    assert int(outcome.note.split()[3]) >= 37
+
+
+def test_a_release_survives_a_kill(tmp_path: Path) -> None:
+    outcome = killed_releases(tmp_path, 2)
+    assert outcome.survived == outcome.tries == 2
+    assert int(outcome.note.split()[2]) >= 10
+
+
+def test_an_install_survives_a_full_disk(tmp_path: Path) -> None:
+    outcome = full_disks(tmp_path, 5)
+    assert outcome.survived == outcome.tries == 5
+
+
+def test_an_install_survives_refused_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crashes, "_try_to_mount", crashes._no_space)
+    outcome = full_disks(tmp_path, 5)
+    assert outcome.survived == outcome.tries == 5
+    assert "refused" in outcome.note
+
+
+def activate_first() -> None:
+    """Break the order of an install."""
+    bundles = registry.pull._bundles
+
+    def early(source: Any, store: Any, release: Any) -> bool:
+        activate(store, release)
+        return bundles(source, store, release)
+
+    patch("registry.pull._bundles", early).start()
+
+
+def activate_before_recording() -> None:
+    """Remember a release only after it is served: killed in between, an older one comes in again."""
+
+    def late(release: Any, alias: Any, trust: Any) -> None:
+        activate(Store(trust.root.parent / "store"), release)
+        record(release, alias, trust)
+
+    patch("registry.pull.record", late).start()
+
+
+def give_out_one_serial() -> None:
+    """Give every release the same serial."""
+    patch("registry.publish.take_serial", lambda *_: 1).start()
+
+
+def forget_the_words() -> None:
+    """Let the operating system's own error out."""
+    patch("registry.pull._no_space", lambda _: nullcontext()).start()
+
+
+def test_an_install_in_the_wrong_order_is_found(tmp_path: Path) -> None:
+    assert killed_installs(tmp_path, 5, activate_first).survived < 5
+
+
+def test_a_memory_that_comes_too_late_is_found(tmp_path: Path) -> None:
+    scene = two_releases(tmp_path)
+    total = crashes._count(tmp_path, crashes._install, scene.node(), scene.source, activate_before_recording)
+    found = [crashes._survives_install(scene, total - back, activate_before_recording) for back in (3, 5)]
+    assert not all(found)
+
+
+def test_a_serial_given_out_twice_is_found(tmp_path: Path) -> None:
+    assert killed_releases(tmp_path, 2, give_out_one_serial).survived < 2
+
+
+def test_an_error_without_words_is_found(tmp_path: Path) -> None:
+    assert full_disks(tmp_path, 3, forget_the_words).survived < 3

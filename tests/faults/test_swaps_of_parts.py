@@ -1,0 +1,41 @@
+"""No part of another model gets in, and the check that says so can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rejoinder import bundle, proof
+from tests.faults.swaps_of_parts import LIES, parts_swapped, parts_that_lie
+
+
+def test_every_part_of_another_model_is_refused(tmp_path: Path) -> None:
+    outcome = parts_swapped(tmp_path)
+    assert outcome.tries == 54
+    assert outcome.survived == outcome.tries, outcome.note
+
+
+def test_parts_that_lie_are_refused_by_name(tmp_path: Path) -> None:
+    outcome = parts_that_lie(tmp_path)
+    assert outcome.tries == len(LIES)
+    assert outcome.survived == outcome.tries, outcome.note
+
+
+@pytest.mark.parametrize("probe", ["cache_problems", "index_problems"])
+def test_the_check_sees_that_a_probe_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, probe: str
+) -> None:
+    monkeypatch.setattr(bundle, probe, lambda *_: [])
+    assert parts_swapped(tmp_path).survived < 54
+
+
+def test_the_check_sees_that_nobody_compares_vectorizers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "verify_consistency", lambda *_: None)
+    assert parts_that_lie(tmp_path).survived < len(LIES)
+
+
+def test_the_check_sees_that_the_model_is_not_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for probe in ("model_problems", "cache_problems", "index_problems"):
+        monkeypatch.setattr(bundle, probe, lambda *_: [])
+    assert parts_that_lie(tmp_path).survived < len(LIES)

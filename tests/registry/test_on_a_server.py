@@ -1,0 +1,59 @@
+"""The tests of publishing, promoting and pulling once more, against a server with PostgreSQL and authentication."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from registry.pull import pull
+from registry.server import Server
+from rejoinder.errors import SignatureError
+from rejoinder.proof import Installed
+from rejoinder.store import Store, open_current
+from rejoinder.trust import Trust
+from tests.registry.artifacts import ship
+from tests.registry.conftest import act_as
+
+# Imported so that pytest collects them here too, with this module's fixtures.
+from tests.registry.test_publish import (  # noqa: F401
+    test_a_blessed_build_becomes_a_release,
+    test_a_bundle_that_mlflow_has_lost_is_sent_again,
+    test_a_stale_verdict,
+    test_an_interrupted_registration_is_completed,
+    test_an_unchanged_part_is_shared,
+    test_registering_again_changes_nothing,
+)
+from tests.registry.test_pull import (  # noqa: F401
+    remote,
+    successor,
+    test_a_bundle_damaged_on_disk_is_fetched_again,
+    test_a_flipped_bit_in_the_artifact_store_is_refused,
+    test_a_flipped_bit_in_the_release_document_is_refused,
+    test_a_lost_file_is_named,
+    test_a_pulled_release_opens,
+    test_half_a_file_is_refused,
+    test_nothing_to_pull,
+    test_the_champion_comes_unless_another_is_named,
+    test_what_a_killed_pull_left_is_completed,
+)
+
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(autouse=True)
+def on_the_server(server_env: Server) -> Server:
+    """Every test of this module speaks to the server, as its publisher."""
+    return server_env
+
+
+def test_a_puller_that_may_only_read_serves_what_was_published(
+    mlflow_server: Server, registry_name: str, mine: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = ship(mine.bundles, registry_name)
+    act_as(mlflow_server, "puller", monkeypatch)
+    store = Store(tmp_path / "node")
+    assert pull(store, registry_name).release == release
+    assert open_current(store).release == release
+    with pytest.raises(SignatureError):
+        pull(Store(tmp_path / "elsewhere"), registry_name, trust=Trust(tmp_path / "nobody"))
