@@ -20,7 +20,8 @@ _EXAMPLES = f"""{EXAMPLES.rstrip()} --remote
   rejoinder keys new
   rejoinder register --verdict build/gate/verdict.json
   rejoinder promote
-  rejoinder diff previous champion --remote
+  rejoinder show
+  rejoinder diff previous current
   rejoinder rollback
   rejoinder pull --watch
   rejoinder doctor

@@ -85,4 +85,4 @@ def mlflow_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def registry_name(mlflow_folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
     """Points MLflow at the test database; gives every test a release name of its own."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{mlflow_folder / 'mlflow.db'}")
-    return re.sub(r"\W+", "-", request.node.name)
+    return re.sub(r"\W+", "-", request.node.nodeid.removeprefix("tests/"))[:110].strip("-")
