@@ -72,11 +72,17 @@ def give_out_one_serial_again(patch: pytest.MonkeyPatch) -> None:
     "plant",
     [
         activate_before_installing,
-        write_pointers_in_place,
-        collect_the_one_before,
-        trust_what_is_on_the_disk,
-        take_the_champion_back,
-        give_out_one_serial_again,
+        # Found only by longer runs: `pytest -m thorough`, minutes each.
+        *(
+            pytest.param(plant, marks=pytest.mark.thorough)
+            for plant in (
+                write_pointers_in_place,
+                collect_the_one_before,
+                trust_what_is_on_the_disk,
+                take_the_champion_back,
+                give_out_one_serial_again,
+            )
+        ),
     ],
 )
 def test_a_planted_fault_is_found(
