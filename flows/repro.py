@@ -73,11 +73,12 @@ def main() -> None:
     """
     start = time.monotonic()
     console = Console()
-    release = steps.released_already()
-    if release is not None and is_current():
-        console.print(f"Nothing to do: {release} holds what these data, code and parameters make.", highlight=False)
-        return
     try:
+        if (current := steps.released_already()) is not None and is_current():
+            console.print(
+                f"Nothing to do: {current} holds what these data, code and parameters make.", highlight=False
+            )
+            return
         reproduce()
         if steps.is_stale():
             reproduce("--force", "--single-item", "benchmark")

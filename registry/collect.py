@@ -29,7 +29,7 @@ def collect(store: Store, keep: int = KEEP) -> list[Release]:
     by_serial = sorted(found.values(), key=lambda release: -release.serial)
     kept = {store.current_digest(), store.previous_digest(), *(release.digest for release in by_serial[:keep])}
     removed = [r for digest, r in found.items() if digest not in kept and _remove_release(store, digest)]
-    if not {store.current_digest(), store.previous_digest()} <= {None, *found}:
+    if store.current_digest() not in {None, *found}:
         return removed  # damaged on this disk: which bundles it needs cannot be read
     gone = {release.digest for release in removed}
     needed = {d for digest, release in found.items() if digest not in gone for d in release.bundles.values()}
@@ -40,14 +40,14 @@ def collect(store: Store, keep: int = KEEP) -> list[Release]:
 
 
 def _read_all(store: Store) -> dict[Digest, Release]:
-    """Every release of the store; one damaged on this disk, and not pointed at, is removed if nobody uses it."""
+    """Every release of the store; one damaged on this disk goes, unless it is current or in use."""
     found = {}
-    pointed = {store.current_digest(), store.previous_digest()}
+    current = store.current_digest()
     for folder in (store.root / "releases").glob("sha256-*"):
         try:
             found[_digest(folder)] = read_release(folder / RELEASE, _digest(folder))
         except (BundleError, OSError):
-            if _digest(folder) not in pointed:
+            if _digest(folder) != current:
                 _remove_release(store, _digest(folder))
     return found
 

@@ -9,10 +9,13 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from registry.keys import CERTIFICATE, DEVELOPMENT, FOLDER, KEY
+from registry.seen import read_seen
 from registry.tracking import shown_uri, tracking_uri
 from rejoinder import __version__
 from rejoinder.errors import RejoinderError
 from rejoinder.store import Store
+from rejoinder.trust import Trust
 
 _PACKAGES = (
     "numpy",
@@ -23,6 +26,8 @@ _PACKAGES = (
     "faiss-gpu",
     "mlflow-skinny",
     "mlflow",
+    "model-signing",
+    "cryptography",
     "torch",
 )
 #: Instruction sets that decide which kernels ONNX Runtime picks, hence speed and the last bits of a vector.
@@ -59,6 +64,12 @@ def examine(store: Store) -> dict[str, dict[str, str]]:
             "current release": _current(store),
             "tracking URI": _tracking(),
             "anonymisation key": _key(),
+        },
+        "trust": {
+            "folder": _place(Trust.default().root),
+            "believed": _believed(),
+            "highest serials seen": _seen(),
+            "signs with": _signing(),
         },
     }
 
@@ -111,6 +122,30 @@ def _key() -> str:
     if os.environ.get(_KEY_VARIABLE):
         return f"in {_KEY_VARIABLE}"
     return _place(_KEY_FILE)
+
+
+def _believed() -> str:
+    trust = Trust.default()
+    try:
+        names = [f"{key.name} ({key.id[7:19]})" for key in trust.keys().values()]
+    except RejoinderError as error:
+        return str(error)
+    return ", ".join([*names, *(path.name for path in trust.certificates())]) or "nobody"
+
+
+def _seen() -> str:
+    try:
+        return ", ".join(f"{name} #{seen.serial}" for name, seen in read_seen(Trust.default()).items()) or "none"
+    except RejoinderError as error:
+        return str(error)
+
+
+def _signing() -> str:
+    """Where the key is that signs, never the key: the variable may hold it as text."""
+    if os.environ.get(KEY):
+        certificate = f", with the certificate in {CERTIFICATE}" if os.environ.get(CERTIFICATE) else ""
+        return f"the key in {KEY}{certificate}"
+    return f"a development key, {FOLDER / DEVELOPMENT}.pem"
 
 
 def _current(store: Store) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -45,6 +46,8 @@ def test_every_command_of_the_readme_exists(command: str) -> None:
         assert set(words) <= set(targets)
     elif program == "rejoinder":
         found = rejoinder.commands[words[0]] if not words[0].startswith("-") else rejoinder
+        if isinstance(found, click.Group) and len(words) > 1:
+            found = found.commands[words[1]]
         known = {option for parameter in found.params for option in parameter.opts} | {"--help", "--version"}
         assert {word for word in words if word.startswith("--")} <= known
     elif program == "dvc":

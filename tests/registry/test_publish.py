@@ -11,7 +11,7 @@ from registry.draft import runtime_range
 from registry.errors import TrackingError, TransferError, VerdictError
 from registry.publish import publish
 from registry.releases import bundle_model, champion, find_release, release_versions
-from registry.tracking import connect, sizes, upload, versions
+from registry.tracking import connect, drop_alias, sizes, upload, versions
 from rejoinder.errors import ConsistencyError, IntegrityError
 from rejoinder.manifest import KINDS, digest_file
 from rejoinder.proof import Installed
@@ -60,6 +60,17 @@ def test_an_unchanged_part_is_shared(registry_name: str, mine: Installed) -> Non
     client = connect()
     counts = {kind: len(versions(client, bundle_model(registry_name, kind))) for kind in KINDS}
     assert counts == {"model": 1, "cache": 1, "index": 2}
+
+
+def test_a_registration_killed_before_its_alias_is_completed(
+    registry_name: str, mine: Installed, tmp_path: Path
+) -> None:
+    verdict = write_verdict(tmp_path / "v.json", mine.bundles)
+    first = publish(mine.bundles, verdict, registry_name)
+    drop_alias(connect(), registry_name, "challenger")
+    again = publish(mine.bundles, verdict, registry_name)
+    assert (again.release, again.is_new) == (first.release, False)
+    assert find_release(connect(), registry_name, "challenger").tags["digest"] == first.release.digest
 
 
 def test_not_blessed(registry_name: str, mine: Installed, tmp_path: Path) -> None:
