@@ -73,8 +73,9 @@ class ServerSource:
                 version = self._search(name, serial=str(which))
             digest = _tags(version).get("digest", "") if version else ""
             if not version or not is_digest(digest):
+                wanted = which if isinstance(which, str) else f"#{which}"
                 raise NotFoundError(
-                    f"release {name} {which}: not in MLflow at {shown_uri()}. Next: rejoinder promote"
+                    f"release {name} {wanted}: not in MLflow at {shown_uri()}. Next: rejoinder promote"
                 )
             return Pointer(Digest(digest), self._place(version))
 
@@ -253,7 +254,8 @@ def _check_status(answer: Response) -> None:
     if answer.status_code in (401, 403):
         raise TrackingError(
             f"MLflow at {shown_uri()} refused: HTTP status {answer.status_code}. Next: check "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, and that this user may read"
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, that this user may read, and the name: what is "
+            "not there is forbidden, too"
         )
     if answer.status_code == 404:
         raise NotFoundError(f"MLflow at {shown_uri()} has no such file. Next: register the release again")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from registry.errors import NotFoundError, TrackingError
 from registry.pull import pull
 from registry.server import Server
 from rejoinder.errors import SignatureError
@@ -28,12 +29,10 @@ from tests.registry.test_pull import (  # noqa: F401
     remote,
     successor,
     test_a_bundle_damaged_on_disk_is_fetched_again,
-    test_a_flipped_bit_in_the_artifact_store_is_refused,
     test_a_flipped_bit_in_the_release_document_is_refused,
     test_a_lost_file_is_named,
     test_a_pulled_release_opens,
     test_half_a_file_is_refused,
-    test_nothing_to_pull,
     test_the_champion_comes_unless_another_is_named,
     test_what_a_killed_pull_left_is_completed,
 )
@@ -45,6 +44,13 @@ pytestmark = pytest.mark.server
 def on_the_server(server_env: Server) -> Server:
     """Every test of this module speaks to the server, as its publisher."""
     return server_env
+
+
+def test_what_is_not_there_is_refused_with_a_hint(registry_name: str, tmp_path: Path) -> None:
+    with pytest.raises(TrackingError, match="and the name"):
+        pull(Store(tmp_path / "node"), f"{registry_name}-nobody")
+    with pytest.raises(NotFoundError, match="#9"):
+        pull(Store(tmp_path / "node"), registry_name, 9)
 
 
 def test_a_puller_that_may_only_read_serves_what_was_published(
