@@ -102,6 +102,11 @@ class ServerSource:
             if answer.status_code == 416:
                 target.unlink()
                 raise _AgainError("the server would not go on")
+            if answer.status_code == 404:
+                raise NotFoundError(
+                    f"{target.name}: expected in MLflow at {shown_uri()}, got no such file. "
+                    "Next: register the release again"
+                )
             _check_status(answer)
             goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(
                 f"bytes {start}-"
