@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import TransferError
-from registry.releases import bundle_model, find_release, find_version
+from registry.releases import bundle_model, find_release, find_versions
 from registry.source import Pointer, Which
 from registry.tracking import Version, connect, download
 from rejoinder.manifest import Digest, Kind
@@ -35,7 +35,7 @@ class ClientSource:
 
     def bundle(self, name: str, kind: Kind, digest: Digest) -> str:
         """Find a bundle."""
-        return _place(find_version(self._client, bundle_model(name, kind), digest))
+        return _place(find_versions(self._client, bundle_model(name, kind), digest)[0])
 
     def fetch(self, place: str, file: str, target: Path, size: int | None = None) -> None:
         """Fetch one file."""

@@ -10,7 +10,7 @@ from rejoinder.errors import BundleError
 from rejoinder.lease import sole_use
 from rejoinder.manifest import Digest
 from rejoinder.release import RELEASE, Release, read_release
-from rejoinder.store import Store
+from rejoinder.store import Store, digest_of
 
 KEEP = 3  # the current release, the one before, and one to look at
 
@@ -34,7 +34,7 @@ def collect(store: Store, keep: int = KEEP) -> list[Release]:
     gone = {release.digest for release in removed}
     needed = {d for digest, release in found.items() if digest not in gone for d in release.bundles.values()}
     for folder in (store.root / "bundles").glob("sha256-*"):
-        if _digest(folder) not in needed:
+        if digest_of(folder) not in needed:
             _discard(store, folder)
     return removed
 
@@ -45,10 +45,10 @@ def _read_all(store: Store) -> dict[Digest, Release]:
     current = store.current_digest()
     for folder in (store.root / "releases").glob("sha256-*"):
         try:
-            found[_digest(folder)] = read_release(folder / RELEASE, _digest(folder))
+            found[digest_of(folder)] = read_release(folder / RELEASE, digest_of(folder))
         except (BundleError, OSError):
-            if _digest(folder) != current:
-                _remove_release(store, _digest(folder))
+            if digest_of(folder) != current:
+                _remove_release(store, digest_of(folder))
     return found
 
 
@@ -69,7 +69,3 @@ def _discard(store: Store, folder: Path) -> None:
     shutil.rmtree(trash, ignore_errors=True)
     folder.rename(trash)
     shutil.rmtree(trash, ignore_errors=True)
-
-
-def _digest(folder: Path) -> Digest:
-    return Digest(folder.name.replace("-", ":", 1))

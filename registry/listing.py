@@ -6,6 +6,7 @@ from registry.errors import NotFoundError
 from registry.releases import ALIASES, aliased, release_versions
 from registry.source import CHAMPION
 from registry.tracking import Version, connect, shown_uri
+from rejoinder.cli import short
 
 
 def list_remote(name: str) -> list[str]:
@@ -32,6 +33,6 @@ def list_remote(name: str) -> list[str]:
 
 def _line(version: Version, aliases: list[str]) -> str:
     tags, mark = version.tags, "*" if CHAMPION in aliases else " "
-    digests = [tags.get(key, "").removeprefix("sha256:")[:12] for key in ("digest", "vectorizer_id", "content")]
+    digests = [short(tags.get(key, "")) for key in ("digest", "vectorizer_id", "content")]
     text = f"{mark} {version.name} #{tags['serial']} ({digests[0]})  vectorizer {digests[1]}  content {digests[2]}"
     return f"{text}  {', '.join(aliases)}".rstrip()

@@ -30,7 +30,7 @@ from registry.source import CHAMPION
 from registry.tracking import Version, connect, set_alias, upload
 from registry.verdict import Verdict, check_champion, check_judged, read_verdict
 from rejoinder.manifest import KINDS, Kind, Manifest
-from rejoinder.proof import verify_bundle, verify_consistency
+from rejoinder.proof import verify_bytes, verify_consistency
 from rejoinder.release import VERDICT, Blessing, Release
 
 if TYPE_CHECKING:
@@ -80,19 +80,32 @@ def publish(
             _ensure_bundle(client, name, directory, manifests[kind])
         if same is not None and same.number in {version.number for version in aliased(client, name).values()}:
             return Published(fetch_release(client, same), is_new=False)
-        with one_promoter(client, name) as fence:
-            same = _same(client, name, judged)
-            if same is None:
-                serial = take_serial(client, name)
-                release = _draft(judged, manifests["model"], name, serial=serial, key=key, valid_days=valid_days)
-                documents = _documents(release, manifests, judged)
-                version = upload_release(client, release, documents, key, judged.metrics)
-            else:  # registered before, and killed before it became the challenger
-                release, version = fetch_release(client, same), same
-            champion = aliased(client, name).get(CHAMPION)
-            if champion is None or champion.number != version.number:
-                fence.check()
-                set_alias(client, version, CHALLENGER)
+        return _challenge(client, name, judged, manifests, key=key, valid_days=valid_days)
+
+
+def _challenge(
+    client: MlflowClient,
+    name: str,
+    judged: Verdict,
+    manifests: Mapping[Kind, Manifest],
+    *,
+    key: SigningKey,
+    valid_days: int,
+) -> Published:
+    """Make the release of bundles that have arrived, and make it the challenger."""
+    with one_promoter(client, name) as fence:
+        same = _same(client, name, judged)
+        if same is None:
+            serial = take_serial(client, name)
+            release = _draft(judged, manifests["model"], name, serial=serial, key=key, valid_days=valid_days)
+            documents = _documents(release, manifests, judged)
+            version = upload_release(client, release, documents, key, judged.metrics)
+        else:  # registered before, and killed before it became the challenger
+            release, version = fetch_release(client, same), same
+        champion = aliased(client, name).get(CHAMPION)
+        if champion is None or champion.number != version.number:
+            fence.check()
+            set_alias(client, version, CHALLENGER)
     return Published(release, is_new=same is None)
 
 
@@ -100,11 +113,10 @@ def _manifests(
     client: MlflowClient, name: str, judged: Verdict, bundles: Mapping[Kind, Path]
 ) -> dict[Kind, Manifest]:
     """Verified manifests of all three bundles: of directories, else of what MLflow holds."""
+    held = [kind for kind in KINDS if kind not in bundles]
     return {
-        kind: verify_bundle(bundles[kind], judged.bundles[kind])
-        if kind in bundles
-        else fetch_manifest(client, name, kind, judged.bundles[kind])[0]
-        for kind in KINDS
+        **verify_bytes(f"the candidate for {name}", bundles, judged.bundles),
+        **{kind: fetch_manifest(client, name, kind, judged.bundles[kind])[0] for kind in held},
     }
 
 

@@ -92,8 +92,8 @@ def find_release(client: MlflowClient, name: str, which: Which = CHAMPION) -> Ve
     return found
 
 
-def find_version(client: MlflowClient, model: str, digest: Digest) -> Version:
-    """The newest version of a bundle.
+def find_versions(client: MlflowClient, model: str, digest: Digest) -> list[Version]:
+    """The versions of a bundle.
 
     Args:
         client: an open client.
@@ -101,7 +101,7 @@ def find_version(client: MlflowClient, model: str, digest: Digest) -> Version:
         digest: of the bundle.
 
     Returns:
-        The version.
+        At least one version, newest first.
 
     Raises:
         NotFoundError: if there is none.
@@ -110,7 +110,7 @@ def find_version(client: MlflowClient, model: str, digest: Digest) -> Version:
     found = versions(client, model, digest=digest)
     if not found:
         raise NotFoundError(f"{model}: no bundle {digest} in MLflow. Next: register the release again")
-    return found[0]
+    return found
 
 
 def fetch_folder(client: MlflowClient, version: Version, folder: Path, trust: Trust | None = None) -> Release:
@@ -175,9 +175,8 @@ def fetch_manifest(client: MlflowClient, name: str, kind: Kind, digest: Digest) 
         TrackingError: if MLflow fails.
     """
     model = bundle_model(name, kind)
-    find_version(client, model, digest)
     problem = ""
-    for version in versions(client, model, digest=digest):
+    for version in find_versions(client, model, digest):
         held = sizes(client, version.run_id)
         with tempfile.TemporaryDirectory() as folder:
             try:

@@ -337,10 +337,16 @@ def download(client: MlflowClient, version: Version, file: str, directory: Path)
     """
     from mlflow.artifacts import download_artifacts
 
-    if file not in sizes(client, version.run_id):
-        raise NotFoundError(f"{version}: expected a file {file}, got none. Next: register the release again")
-    with speaking_to_mlflow(f"deliver {file} of {version}"):
-        uri = client.get_model_version_download_uri(version.name, str(version.number))
-        return Path(
-            download_artifacts(artifact_uri=f"{uri}/{file}", dst_path=str(directory), tracking_uri=tracking_uri())
-        )
+    try:
+        with speaking_to_mlflow(f"deliver {file} of {version}"):
+            uri = client.get_model_version_download_uri(version.name, str(version.number))
+            found = download_artifacts(
+                artifact_uri=f"{uri}/{file}", dst_path=str(directory), tracking_uri=tracking_uri()
+            )
+    except TrackingError:
+        if file in sizes(client, version.run_id):
+            raise
+        raise NotFoundError(
+            f"{version}: expected a file {file}, got none. Next: register the release again"
+        ) from None
+    return Path(found)

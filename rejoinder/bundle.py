@@ -15,10 +15,8 @@ from typing import BinaryIO
 from rejoinder.cache import CachedVectorizer, PhraseCache
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError, ProbeError, Problem, RejoinderError
 from rejoinder.index import ReplyIndex
-from rejoinder.layout import model_file
 from rejoinder.lease import take_lease
 from rejoinder.manifest import Kind, Manifest, file_problems, read_manifest
-from rejoinder.onnx_guard import check_onnx
 from rejoinder.probes import cache_problems, index_problems, model_problems
 from rejoinder.proof import Installed, prove, spec_problems
 from rejoinder.release import Release
@@ -89,8 +87,6 @@ def _load(
     installed: Installed, manifests: Mapping[Kind, Manifest], provider: str | None, lease: BinaryIO
 ) -> OpenRelease:
     release = installed.release
-    for form in manifests["model"].facts["vectorizer"]["weights"]:  # also those that this machine does not run
-        check_onnx(installed.bundles["model"] / model_file(form))
     vectorizer = load_vectorizer(installed.bundles["model"], manifests["model"], provider)
     cache = PhraseCache(installed.bundles["cache"], manifests["cache"].facts["phrases"], vectorizer.dim)
     index = ReplyIndex(installed.bundles["index"], manifests["index"], vectorizer.dim)

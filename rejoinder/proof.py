@@ -76,7 +76,7 @@ def prove(installed: Installed, trust: Trust | None = None) -> dict[Kind, Manife
     errors: list[BundleError] = []
     with _collecting(errors):
         verify_signer(installed, trust or Trust.default())
-    manifests = _verified_manifests(release, installed.bundles, errors)
+    manifests = _verified_manifests(str(release), installed.bundles, release.bundles, errors)
     with _collecting(errors):
         check_runtime(release)
     with _collecting(errors):
@@ -116,12 +116,13 @@ def verify_signer(installed: Installed, trust: Trust) -> None:
         raise IntegrityError(str(release), problems)
 
 
-def verify_bytes(release: Release, bundles: Mapping[Kind, Path]) -> dict[Kind, Manifest]:
-    """Compare every byte of a release's bundles with what it pins.
+def verify_bytes(subject: str, bundles: Mapping[Kind, Path], pinned: Mapping[Kind, Digest]) -> dict[Kind, Manifest]:
+    """Compare every byte of some bundles with their pinned digests.
 
     Args:
-        release: the release.
+        subject: what they belong to, for messages.
         bundles: directories by kind; those that are given are compared.
+        pinned: digests by kind.
 
     Returns:
         The manifests, by kind.
@@ -131,22 +132,22 @@ def verify_bytes(release: Release, bundles: Mapping[Kind, Path]) -> dict[Kind, M
             right but of a format that this version cannot read.
     """
     errors: list[BundleError] = []
-    manifests = _verified_manifests(release, bundles, errors)
+    manifests = _verified_manifests(subject, bundles, pinned, errors)
     if errors:
-        raise BundleError.all_of(str(release), errors)
+        raise BundleError.all_of(subject, errors)
     return manifests
 
 
 def _verified_manifests(
-    release: Release, bundles: Mapping[Kind, Path], errors: list[BundleError]
+    subject: str, bundles: Mapping[Kind, Path], pinned: Mapping[Kind, Digest], errors: list[BundleError]
 ) -> dict[Kind, Manifest]:
     manifests: dict[Kind, Manifest] = {}
     for kind, directory in bundles.items():
         try:
-            manifests[kind] = verify_bundle(directory, release.bundles[kind])
+            manifests[kind] = verify_bundle(directory, pinned[kind])
         except (IntegrityError, FormatError) as error:
             problems = [Problem(f"{kind}/{p.where}", p.expected, p.got) for p in error.problems]
-            errors.append(type(error)(str(release), problems))
+            errors.append(type(error)(subject, problems))
     return manifests
 
 

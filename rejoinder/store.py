@@ -67,7 +67,7 @@ class Store:
             BundleError: if a document does not have the digest it is named by.
         """
         folders = (self.root / "releases").glob("sha256-*")
-        found = [read_release(path / RELEASE, Digest(path.name.replace("-", ":", 1))) for path in folders]
+        found = [read_release(path / RELEASE, digest_of(path)) for path in folders]
         return sorted(found, key=lambda release: -release.serial)
 
     def current(self) -> Installed:
@@ -134,6 +134,11 @@ class Store:
         if missing:
             raise StoreError(f"{release}: bundles not in the store: {', '.join(missing)}. Next: rejoinder pull")
         return Installed(release, folder, bundles)
+
+
+def digest_of(folder: Path) -> Digest:
+    """The digest that a bundle's or release's folder is named by."""
+    return Digest(folder.name.replace("-", ":", 1))
 
 
 def _pointer(path: Path) -> Digest | None:

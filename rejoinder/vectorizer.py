@@ -149,6 +149,7 @@ def load_vectorizer(directory: Path, manifest: Manifest, provider: str | None = 
 
     Raises:
         InputError: if this machine does not have the provider, or the bundle has no form for it.
+        FormatError: if a form is no ONNX model that is whole in itself.
     """
     spec = VectorizerSpec(**manifest.facts["vectorizer"])
     provider = provider or default_provider()
@@ -157,6 +158,8 @@ def load_vectorizer(directory: Path, manifest: Manifest, provider: str | None = 
             f"{provider}: expected {model_file(FORMS[provider])} in the model bundle, got only the forms "
             f"{', '.join(spec.weights)}. Next: name another provider, or export that form"
         )
+    for form in spec.weights:  # also those that this machine does not run
+        check_onnx(directory / model_file(form))
     return Vectorizer(directory, spec, provider)
 
 
@@ -199,7 +202,6 @@ def session_options() -> Any:
 def _session(path: Path, provider: str) -> Any:
     # Asked for a provider that it cannot load, ONNX Runtime would quietly run on the CPU instead.
     if provider in ort.get_available_providers():
-        check_onnx(path)
         session = _load_session(path, provider)
         if session.get_providers()[0] == provider:
             return session

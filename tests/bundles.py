@@ -31,6 +31,7 @@ from rejoinder.manifest import (
     Manifest,
     VectorizerId,
     VectorizerSpec,
+    digest_bytes,
     digest_file,
     read_manifest,
     write_manifest,
@@ -166,21 +167,28 @@ def build_bundles(
 
 def pin(bundles: Mapping[Kind, Path], serial: int = 1, **fields: Any) -> Installed:
     """A signed release of bundles as they are now, in a folder of its own beside them; `fields` replaces others."""
-    manifests = {kind: read_manifest(path) for kind, path in bundles.items()}
     folder = Path(tempfile.mkdtemp(prefix="release-", dir=bundles["model"].parent))
     write_verdict(folder / VERDICT, bundles)
+    manifests = {kind: read_manifest(path) for kind, path in bundles.items()}
+    blessed = Blessing("gate", digest_file(folder / VERDICT))
+    release = release_of(manifests, **{"serial": serial, "blessed": blessed, **fields})
+    return Installed(seal(folder, release), folder, bundles)
+
+
+def release_of(manifests: Mapping[Kind, Manifest], **fields: Any) -> Release:
+    """A release document that pins these manifests; `fields` replaces others."""
     release = Release(
         name="rejoinder",
-        serial=serial,
+        serial=1,
         created="2026-01-01T00:00:00+00:00",
         expires="2099-01-01T00:00:00+00:00",
         vectorizer_id=manifests["model"].vectorizer_id,
         bundles={kind: manifest.digest for kind, manifest in manifests.items()},
         runtime=("0.1", "0.2"),
-        blessed=Blessing("gate", digest_file(folder / VERDICT)),
+        blessed=Blessing("gate", digest_bytes(b"verdict")),
         signer=signer(),
     )
-    return Installed(seal(folder, replace(release, **fields)), folder, bundles)
+    return replace(release, **fields)
 
 
 def seal(folder: Path, release: Release, key: Path = KEY) -> Release:

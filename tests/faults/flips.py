@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from rejoinder.signature import SIGNATURE
 from rejoinder.store import Store, open_current
 from tests.faults.outcome import Outcome
 from tests.faults.sample import REFUSALS, Tally, believing, contents, stored, watched_parsers, words
+
+Damages = Callable[[Mapping[Path, bytes], int], Iterator[tuple[Path, bytes]]]
 
 #: Files that have spellings which mean the same: whitespace in JSON, fields that nobody reads, a final newline.
 _SPELLED = (SIGNATURE, "current")
@@ -18,26 +20,22 @@ _CUTS = ("nothing", "one byte", "half", "all but one", "some")
 
 def byte_flips(root: Path, tries: int = 1000) -> Outcome:
     """Flip a bit or change a byte, in every file in turn: its first byte, its last, then anywhere."""
-    store = stored(root)
-    whole = contents(store)
-    tally = Tally()
-    for path, data in _flipped(whole, tries):
-        damage(store, whole, path, data, tally)
-    return Outcome("a changed byte of an installed release", tally.tries, tally.survived, _note(tally, whole))
+    return _damaged(root, "a changed byte of an installed release", tries, _flipped)
 
 
 def truncations(root: Path, tries: int = 200) -> Outcome:
     """Cut every file in turn: to nothing, one byte, half, all but one byte, and anywhere."""
+    return _damaged(root, "a truncated file of an installed release", tries, _cut)
+
+
+def _damaged(root: Path, fault: str, tries: int, damages: Damages) -> Outcome:
     store = stored(root)
     whole = contents(store)
     tally = Tally()
-    for path, data in _cut(whole, tries):
+    for path, data in damages(whole, tries):
         damage(store, whole, path, data, tally)
-    return Outcome("a truncated file of an installed release", tally.tries, tally.survived, _note(tally, whole))
-
-
-def _note(tally: Tally, whole: Mapping[Path, bytes]) -> str:
-    return tally.note(f"{len(whole)} files, no parser ran on what was refused")
+    note = tally.note(f"{len(whole)} files, no parser ran on what was refused")
+    return Outcome(fault, tally.tries, tally.survived, note)
 
 
 def _flipped(whole: Mapping[Path, bytes], tries: int) -> Iterator[tuple[Path, bytes]]:

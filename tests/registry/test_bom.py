@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from registry import bom as module
 from registry.bom import LIBRARIES, bill_of_materials, estimates
-from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, Manifest, canonical_json, digest_bytes, read_manifest
-from rejoinder.release import Blessing, Release, Signer
-from tests.bundles import PHRASES, REPLIES, build_bundles
+from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, Manifest, canonical_json, read_manifest
+from rejoinder.release import Release
+from tests.bundles import PHRASES, REPLIES, build_bundles, release_of
 
 METRICS = {
     "gains/exported_over_champion/random/difference": 0.01,
@@ -61,17 +61,7 @@ def manifests(bundles: Mapping[Kind, Path]) -> dict[Kind, Manifest]:
 
 @pytest.fixture(scope="module")
 def release(manifests: Mapping[Kind, Manifest]) -> Release:
-    return Release(
-        name="rejoinder",
-        serial=4,
-        created="2026-01-31T12:00:00+00:00",
-        expires="2027-01-31T12:00:00+00:00",
-        vectorizer_id=manifests["model"].vectorizer_id,
-        bundles={kind: manifest.digest for kind, manifest in manifests.items()},
-        runtime=("0.1", "0.2"),
-        blessed=Blessing("gate", digest_bytes(b"verdict")),
-        signer=Signer(digest_bytes(b"key"), "publisher"),
-    )
+    return release_of(manifests, serial=4, created="2026-01-31T12:00:00+00:00")
 
 
 @pytest.fixture(scope="module")

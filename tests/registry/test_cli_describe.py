@@ -21,8 +21,8 @@ from registry.describe import Difference, describe, differences
 from registry.errors import NotFoundError
 from rejoinder.manifest import FileEntry, Kind, Manifest, digest_bytes, read_manifest
 from rejoinder.store import Store
-from tests.bundles import PHRASES, REPLIES, build_bundles
-from tests.registry.test_describe import release_of, shelve, statement, verdict
+from tests.bundles import PHRASES, REPLIES, build_bundles, release_of
+from tests.registry.test_describe import shelve, statement, verdict
 
 GREEN, RED = "\x1b[32m", "\x1b[31m"
 group = RegistryCommands("rejoinder", commands=[show, diff])
@@ -67,7 +67,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, d
     return {
         "1": (shelve(root / "1", release_of(first), first), first),
         "2": (
-            shelve(root / "2", release_of(second, 2), second, provenance=built, verdict=verdict(0.39)),
+            shelve(root / "2", release_of(second, serial=2), second, provenance=built, verdict=verdict(0.39)),
             second,
         ),
     }

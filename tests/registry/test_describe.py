@@ -19,9 +19,9 @@ from registry.describe import SECTIONS, Description, Difference, describe, diffe
 from registry.provenance import provenance
 from rejoinder.errors import FormatError
 from rejoinder.manifest import KINDS, FileEntry, Kind, Manifest, digest_bytes, read_manifest
-from rejoinder.release import Blessing, Release, Signer
+from rejoinder.release import Release
 from stages.gate import judge
-from tests.bundles import PHRASES, REPLIES, build_bundles
+from tests.bundles import PHRASES, REPLIES, build_bundles, release_of
 from tests.stages.test_gate import PARAMS, against_champion, audited
 
 LEAK = "somewhere a canary was found"
@@ -55,20 +55,6 @@ def verdict(r_at_1: float = 0.34) -> bytes:
     document = judge(metrics, audited(), PARAMS)
     document["audit"]["canaries"]["found"] = [{"place": LEAK}]
     return json.dumps(document).encode()
-
-
-def release_of(manifests: Mapping[Kind, Manifest], serial: int = 1) -> Release:
-    return Release(
-        name="rejoinder",
-        serial=serial,
-        created="2026-01-31T12:00:00+00:00",
-        expires="2027-01-31T12:00:00+00:00",
-        vectorizer_id=manifests["model"].vectorizer_id,
-        bundles={kind: manifest.digest for kind, manifest in manifests.items()},
-        runtime=("0.1", "0.2"),
-        blessed=Blessing("gate", digest_bytes(b"verdict")),
-        signer=Signer(digest_bytes(b"key"), "publisher"),
-    )
 
 
 def shelve(folder: Path, release: Release, manifests: Mapping[Kind, Manifest], **documents: bytes) -> Path:
@@ -159,7 +145,7 @@ def test_a_difference_names_the_file_that_changed(
 ) -> None:
     entry = FileEntry(1_000_000, digest_bytes(b"new"))
     other = changed(manifests, "cache", keys_npy=entry, new_txt=entry, phrases_txt=None)
-    two = describe(shelve(tmp_path / "two", release_of(other, 2), other), other)
+    two = describe(shelve(tmp_path / "two", release_of(other, serial=2), other), other)
     found = keyed(differences(one, two))
     assert found["files", "cache/keys.npy"] == (manifests["cache"].files["keys.npy"].sha256, entry.sha256)
     assert found["files", "cache/new.txt"] == (None, entry.sha256)

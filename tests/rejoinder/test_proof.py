@@ -53,7 +53,7 @@ def manifests_of(installed: Installed) -> dict[Kind, Manifest]:
 
 def test_what_is_in_order_is_proved_and_its_manifests_come_back(pristine: Installed, trust: Trust) -> None:
     assert prove(pristine) == prove(pristine, trust) == manifests_of(pristine)
-    assert verify_bytes(pristine.release, pristine.bundles) == manifests_of(pristine)
+    assert verify_bytes("r", pristine.bundles, pristine.release.bundles) == manifests_of(pristine)
 
 
 def test_the_trust_that_is_given_counts_and_not_the_default(pristine: Installed, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_the_key_that_signed_is_the_one_that_the_document_names(mine: Installed,
     with pytest.raises(SignatureError) as caught:
         verify_signer(Installed(release, mine.folder, {}), trust)
     assert said(caught.value) == [f"signer: expected {ZERO}, got {signer().key}"]
-    assert str(caught.value).startswith(f"{release}: ")
+    assert str(caught.value).startswith("r: ")
 
 
 def test_the_folder_holds_the_document_that_was_asked_for(mine: Installed, trust: Trust) -> None:
@@ -108,14 +108,14 @@ def test_damage_is_named_by_bundle_and_file_and_a_newer_format_too(mine: Install
     expected = read_manifest(mine.bundles["cache"]).files["keys.npy"].sha256
     release = replace(mine.release, bundles={**mine.release.bundles, "index": digest_bytes(newer)})
     with pytest.raises(IntegrityError) as caught:
-        verify_bytes(release, mine.bundles)
+        verify_bytes("r", mine.bundles, release.bundles)
     found = digest_file(mine.bundles["cache"] / "keys.npy")
     assert said(caught.value) == [
         f"cache/keys.npy: expected {expected}, got {found}", "index/format: expected 1, got 2",
     ]  # fmt: skip
-    assert str(caught.value).startswith(f"{release}: ")
+    assert str(caught.value).startswith("r: ")
     with pytest.raises(FormatError, match="index/format: expected 1, got 2"):
-        verify_bytes(release, {"index": mine.bundles["index"]})
+        verify_bytes("r", {"index": mine.bundles["index"]}, release.bundles)
     assert old.digest == mine.release.bundles["index"]
 
 
@@ -123,7 +123,7 @@ def test_damage_is_named_by_bundle_and_file_and_a_newer_format_too(mine: Install
 def test_only_the_bundles_that_are_given_are_compared(mine: Installed, kind: Kind) -> None:
     for other in set(KINDS) - {kind}:
         shutil.rmtree(mine.bundles[other])
-    assert list(verify_bytes(mine.release, {kind: mine.bundles[kind]})) == [kind]
+    assert list(verify_bytes("r", {kind: mine.bundles[kind]}, mine.release.bundles)) == [kind]
 
 
 def test_a_bundle_is_compared_with_the_digest_that_pins_it(mine: Installed) -> None:
