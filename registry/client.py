@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import TransferError
-from registry.releases import bundle_model, find_release, find_versions
+from registry.files import download
+from registry.releases import bundle_model, find_versions, read_catalog
 from registry.source import Pointer, Which
-from registry.tracking import Version, connect, download
+from registry.tracking import Version, connect
 from rejoinder.manifest import Digest, Kind
 from rejoinder.signature import MAX_BYTES
 
@@ -30,7 +31,7 @@ class ClientSource:
 
     def resolve(self, name: str, which: Which) -> Pointer:
         """Find a release."""
-        version = find_release(self._client, name, which)
+        version = read_catalog(self._client, name).find(which)
         return Pointer(Digest(version.tags["digest"]), _place(version))
 
     def bundle(self, name: str, kind: Kind, digest: Digest) -> str:
@@ -43,7 +44,7 @@ class ClientSource:
         limit = MAX_BYTES if size is None else size
         # Beside the target, so that taking its name is a rename: MLflow writes straight to the name it is given.
         with tempfile.TemporaryDirectory(dir=target.parent.parent) as folder:
-            path = download(self._client, Version(model, int(number), run_id, {}), file, Path(folder))
+            path = download(self._client, Version(model, int(number), run_id, {}, ""), file, Path(folder))
             found = path.stat().st_size
             if found > limit or (size is not None and found < size):
                 raise TransferError(f"{model} version {number}, {file}: expected {limit} bytes, got {found}")

@@ -9,9 +9,9 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from registry.address import SQLITE, shown_uri, tracking_uri
 from registry.keys import CERTIFICATE, DEVELOPMENT, FOLDER, KEY
 from registry.seen import read_seen
-from registry.tracking import shown_uri, tracking_uri
 from rejoinder import __version__
 from rejoinder.errors import RejoinderError
 from rejoinder.store import Store
@@ -33,7 +33,6 @@ _PACKAGES = (
 #: Instruction sets that decide which kernels ONNX Runtime picks, hence speed and the last bits of a vector.
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
 _CPUINFO = Path("/proc/cpuinfo")
-_SQLITE = "sqlite:///"
 # Where the pipeline's anonymize stage looks; only a machine that runs the pipeline has one.
 _KEY_VARIABLE = "REJOINDER_ANONYMIZE_KEY"
 _KEY_FILE = Path(".rejoinder/anonymize.key")
@@ -113,8 +112,8 @@ def _place(path: Path) -> str:
 
 def _tracking() -> str:
     uri = tracking_uri()
-    if uri.startswith(_SQLITE):
-        return f"{uri} -> {_place(Path(uri.removeprefix(_SQLITE)))}"
+    if uri.startswith(SQLITE):
+        return f"{uri} -> {_place(Path(uri.removeprefix(SQLITE)))}"
     return shown_uri()
 
 

@@ -8,11 +8,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from registry.files import upload
 from registry.keys import SigningKey
-from registry.releases import release_versions
+from registry.releases import Catalog
 from registry.seen import now
 from registry.signing import sign
-from registry.tracking import Version, speaking_to_mlflow, upload
+from registry.tracking import Version, ensure_model, speaking_to_mlflow
 from rejoinder import __version__
 from rejoinder.release import RELEASE, Release, write_time
 
@@ -50,12 +51,12 @@ def validity(days: int = VALID_DAYS) -> tuple[str, str]:
     return write_time(created), write_time(created + timedelta(days=days))
 
 
-def take_serial(client: MlflowClient, name: str) -> int:
+def take_serial(client: MlflowClient, catalog: Catalog) -> int:
     """Give out the next serial; it is never given out again, whatever becomes of the release.
 
     Args:
         client: an open client; the caller is the one promoter.
-        name: of the release.
+        catalog: the releases of the name.
 
     Returns:
         The serial.
@@ -63,16 +64,13 @@ def take_serial(client: MlflowClient, name: str) -> int:
     Raises:
         TrackingError: if MLflow fails.
     """
-    from mlflow.exceptions import MlflowException
-
-    known = [int(version.tags["serial"]) for version in release_versions(client, name)]
+    name = catalog.name
     with speaking_to_mlflow(f"give out a serial of {name}"):
-        try:
-            client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        tag = client.get_registered_model(name).tags.get(LAST_SERIAL, "0")
+        found = client.search_registered_models(f"name='{name}'", max_results=1)
+        if not found:
+            ensure_model(client, name)
+        tag = found[0].tags.get(LAST_SERIAL, "0") if found else "0"
+        known = [int(version.tags["serial"]) for version in catalog.releases]
         serial = max([int(tag) if tag.isdecimal() else 0, *known]) + 1
         client.set_registered_model_tag(name, LAST_SERIAL, str(serial))
     return serial

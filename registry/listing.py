@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from registry.address import shown_uri
 from registry.errors import NotFoundError
-from registry.releases import ALIASES, aliased, release_versions
+from registry.releases import ALIASES, read_catalog
 from registry.source import CHAMPION
-from registry.tracking import Version, connect, shown_uri
+from registry.tracking import Version, connect
 from rejoinder.cli import short
 
 
@@ -22,13 +23,11 @@ def list_remote(name: str) -> list[str]:
         NotFoundError: if there is none.
         TrackingError: if MLflow fails.
     """
-    client = connect()
-    known = release_versions(client, name)
-    if not known:
+    known = read_catalog(connect(), name)
+    if not known.releases:
         raise NotFoundError(f"release {name}: none in MLflow at {shown_uri()}. Next: rejoinder register")
-    held = aliased(client, name)
-    names = {v.number: [alias for alias in ALIASES if held.get(alias) == v] for v in known}
-    return [_line(version, names[version.number]) for version in known]
+    names = {v.number: [alias for alias in ALIASES if known.aliases.get(alias) == v] for v in known.releases}
+    return [_line(version, names[version.number]) for version in known.releases]
 
 
 def _line(version: Version, aliases: list[str]) -> str:

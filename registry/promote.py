@@ -7,7 +7,7 @@ rises: a rollback is a new release of the old bundles, which pullers take like a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,11 +20,10 @@ from registry.promoter import Fence, one_promoter
 from registry.releases import (
     CHALLENGER,
     DEFAULT_NAME,
-    aliased,
+    Catalog,
     fetch_folder,
     fetch_manifest,
-    find_release,
-    release_versions,
+    read_catalog,
 )
 from registry.seen import check_fresh
 from registry.source import CHAMPION, PREVIOUS, Which
@@ -71,10 +70,10 @@ def promote(name: str = DEFAULT_NAME, which: Which = CHALLENGER) -> Promotion:
     """
     client = connect()
     with one_promoter(client, name) as fence, tempfile.TemporaryDirectory() as folder:
-        now = aliased(client, name)
-        version = _wanted(client, name, which, now)
-        release = _fit(client, version, Path(folder), now.get(CHAMPION))
-        before = _serial(now.get(CHAMPION))
+        now = read_catalog(client, name)
+        version = _wanted(now, which)
+        release = _fit(client, version, Path(folder), now)
+        before = _serial(now.champion)
         if before == release.serial:
             return Promotion(release, before, is_new=False)
         if before is not None and before > release.serial:
@@ -82,7 +81,7 @@ def promote(name: str = DEFAULT_NAME, which: Which = CHALLENGER) -> Promotion:
                 f"{release}: the champion is #{before} already, and serials only rise. "
                 f"Next: rejoinder rollback --to {release.serial}, if it was champion once"
             )
-        _move(client, fence, version, now.get(CHAMPION))
+        _move(client, fence, version, now)
     return Promotion(release, before, is_new=True)
 
 
@@ -106,15 +105,15 @@ def rollback(name: str = DEFAULT_NAME, to: int | None = None, valid_days: int = 
     """
     client = connect()
     with signing_key() as key, one_promoter(client, name) as fence, tempfile.TemporaryDirectory() as parent:
-        now = aliased(client, name)
-        version = find_release(client, name, PREVIOUS if to is None else to)
-        _check_was_champion(version, now, to)
+        now = read_catalog(client, name)
+        version = now.find(PREVIOUS if to is None else to)
+        _check_was_champion(version, now.champion, to)
         folder = Path(parent)
-        old = _fit(client, version, folder, None, is_rollback=True)
+        old = _fit(client, version, folder, now, is_rollback=True)
         created, expires = validity(valid_days)
         release = replace(
             old,
-            serial=take_serial(client, name),
+            serial=take_serial(client, now),
             created=created,
             expires=expires,
             signer=key.signer,
@@ -123,25 +122,23 @@ def rollback(name: str = DEFAULT_NAME, to: int | None = None, valid_days: int = 
         documents = {file: (folder / file).read_bytes() for file in SIGNED}
         metrics = read_verdict(folder / VERDICT).metrics
         made = upload_release(client, release, documents, key, metrics)
-        champion = now.get(CHAMPION)
-        if champion is not None and _content(champion) != _content(version):
+        if now.champion is not None and _content(now.champion) != _content(version):
             # So that a scheduled retraining, which makes the same bundles again, does not undo the rollback.
-            mark(client, champion, ROLLED_BACK, str(release.serial))
-        _move(client, fence, made, now.get(CHAMPION))
-    return Promotion(release, _serial(now.get(CHAMPION)), is_new=True)
+            mark(client, now.champion, ROLLED_BACK, str(release.serial))
+        _move(client, fence, made, now)
+    return Promotion(release, _serial(now.champion), is_new=True)
 
 
-def _wanted(client: MlflowClient, name: str, which: Which, now: Mapping[str, Version]) -> Version:
+def _wanted(now: Catalog, which: Which) -> Version:
     try:
-        return find_release(client, name, which)
+        return now.find(which)
     except NotFoundError:
-        if which == CHALLENGER and CHAMPION in now:
-            return now[CHAMPION]  # nothing new since the last promotion
+        if which == CHALLENGER and now.champion is not None:
+            return now.champion  # nothing new since the last promotion
         raise
 
 
-def _check_was_champion(version: Version, now: Mapping[str, Version], to: int | None) -> None:
-    champion = now.get(CHAMPION)
+def _check_was_champion(version: Version, champion: Version | None, to: int | None) -> None:
     if PROMOTED not in version.tags:
         raise PromotionError(
             f"{version.name} #{version.tags['serial']}: it was never champion. "
@@ -155,32 +152,32 @@ def _check_was_champion(version: Version, now: Mapping[str, Version], to: int | 
 
 
 def _fit(
-    client: MlflowClient, version: Version, folder: Path, champion: Version | None, *, is_rollback: bool = False
+    client: MlflowClient, version: Version, folder: Path, now: Catalog, *, is_rollback: bool = False
 ) -> Release:
     """Fetch a release and check all that promotion asks of it."""
     try:
         release = fetch_folder(client, version, folder)
     except BundleError as error:
         raise PromotionError(f"{version.name} #{version.tags['serial']} cannot be promoted:\n{error}") from error
+    is_champion = now.champion is not None and now.champion.number == version.number
     reasons: list[str] = []
     with _collecting(reasons):
         _check_tags(release, version)
     with _collecting(reasons):
         _check_parts(client, release)
     with _collecting(reasons):
-        parse_clearly(
-            (folder / VERDICT).read_bytes(), VERDICT
-        )  # a key twice could bless for one reader and not for another
+        # A key twice could bless for one reader and not for another.
+        parse_clearly((folder / VERDICT).read_bytes(), VERDICT)
         verdict = read_verdict(folder / VERDICT)
         check_judged_digests(verdict, release.bundles, "the release")
-        if not is_rollback and (champion is None or champion.number != version.number):
-            check_champion(client, release.name, verdict)
+        if not is_rollback and not is_champion:
+            check_champion(verdict, now)
     with _collecting(reasons):
         if not is_rollback:
             check_fresh(release, None, Trust.default())
     with _collecting(reasons):
-        if not is_rollback and (champion is None or champion.number != version.number):
-            _check_not_rolled_back(client, release)
+        if not is_rollback and not is_champion:
+            _check_not_rolled_back(release, now)
     if reasons:
         raise PromotionError("\n".join([f"{release} cannot be promoted ({len(reasons)} reason(s)):", *reasons]))
     return release
@@ -201,8 +198,8 @@ def _check_tags(release: Release, version: Version) -> None:
         raise PromotionError(f"{version}: its tags name another release than was signed. Next: register again")
 
 
-def _check_not_rolled_back(client: MlflowClient, release: Release) -> None:
-    for other in release_versions(client, release.name):
+def _check_not_rolled_back(release: Release, now: Catalog) -> None:
+    for other in now.releases:
         if ROLLED_BACK in other.tags and _content(other) == release.content:
             serial = other.tags["serial"]
             raise PromotionError(
@@ -220,15 +217,15 @@ def _check_parts(client: MlflowClient, release: Release) -> None:
     verify_consistency(str(release), manifests, release.vectorizer_id)
 
 
-def _move(client: MlflowClient, fence: Fence, version: Version, before: Version | None) -> None:
+def _move(client: MlflowClient, fence: Fence, version: Version, now: Catalog) -> None:
     """Move the aliases: `previous` first, so that a crash in between leaves a champion in any case."""
     mark(client, version, PROMOTED, "true")
     fence.check()
-    if before is not None:
-        set_alias(client, before, PREVIOUS)
+    if now.champion is not None:
+        set_alias(client, now.champion, PREVIOUS)
     set_alias(client, version, CHAMPION)
     fence.check()  # a move that hung for longer than the lease may have come after somebody else's: say so
-    challenger = aliased(client, version.name).get(CHALLENGER)
+    challenger = now.aliases.get(CHALLENGER)
     if challenger is not None and challenger.number == version.number:
         drop_alias(client, version.name, CHALLENGER)
 

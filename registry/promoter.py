@@ -20,13 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from registry.address import SQLITE, shown_uri, tracking_uri
 from registry.errors import PromoterError, TrackingError
-from registry.tracking import shown_uri, speaking_to_mlflow, tracking_uri
+from registry.tracking import create_version, speaking_to_mlflow
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-_SQLITE = "sqlite:///"
 # A version needs a source. MLflow's server takes this one: it names no file, no host and no run.
 _SOURCE = "promoter:/ticket"
 _OWNER, _CLOSED = "owner", "closed"
@@ -77,8 +77,8 @@ def one_promoter(client: MlflowClient, name: str, timing: Timing = Timing()) -> 
         TrackingError: if MLflow fails.
     """
     uri = tracking_uri()
-    if uri.startswith(_SQLITE):
-        with _file_lock(Path(f"{uri.removeprefix(_SQLITE)}.{name}.lock"), timing.wait):
+    if uri.startswith(SQLITE):
+        with _file_lock(Path(f"{uri.removeprefix(SQLITE)}.{name}.lock"), timing.wait):
             yield _KernelFence()
         return
     ticket = _Ticket(client, f"{name}-promoters", timing)
@@ -133,9 +133,6 @@ class _Ticket:
     def take(self) -> None:
         """Create the ticket; promoters that collide in MLflow try again."""
         end = time.monotonic() + self._timing.wait
-        # First, for a server answers "permission denied" to who asks for a version of a model that is not there.
-        with speaking_to_mlflow(f"create {self._model}"), _suppressed("RESOURCE_ALREADY_EXISTS"):
-            self._client.create_registered_model(self._model)
         while not self._number:
             self._began = time.monotonic()
             with speaking_to_mlflow(f"take a ticket of {self._model}"):
@@ -150,9 +147,7 @@ class _Ticket:
         from mlflow.exceptions import MlflowException
 
         try:
-            return self._client.create_model_version(
-                self._model, source=_SOURCE, tags={_OWNER: self._owner}, await_creation_for=None
-            )
+            return create_version(self._client, self._model, _SOURCE, tags={_OWNER: self._owner})
         except MlflowException as error:
             if "Giving up" not in str(error) or not may_retry:
                 raise

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING
 from registry.bom import bill_of_materials
 from registry.draft import VALID_DAYS, runtime_range, take_serial, upload_release, validity
 from registry.errors import NotFoundError, TransferError
+from registry.files import upload
 from registry.keys import SigningKey, signing_key
 from registry.promoter import one_promoter
 from registry.provenance import base_encoder, provenance
 from registry.releases import (
     CHALLENGER,
     DEFAULT_NAME,
-    aliased,
+    Catalog,
     bundle_model,
     fetch_manifest,
     fetch_release,
-    release_versions,
+    read_catalog,
 )
-from registry.source import CHAMPION
-from registry.tracking import Version, connect, set_alias, upload
+from registry.tracking import Version, connect, set_alias
 from registry.verdict import Verdict, check_champion, check_judged, read_verdict
 from rejoinder.manifest import KINDS, Kind, Manifest
 from rejoinder.proof import verify_bytes, verify_consistency
@@ -74,11 +74,12 @@ def publish(
     with signing_key() as key:  # before anything is sent: a missing key should not cost an upload
         manifests = _manifests(client, name, judged, bundles)
         verify_consistency(f"the candidate for {name}", manifests, manifests["model"].vectorizer_id)
-        if (same := _same(client, name, judged)) is None:
-            check_champion(client, name, judged)
+        now = read_catalog(client, name)
+        if (same := _same(now, judged)) is None:
+            check_champion(judged, now)
         for kind, directory in bundles.items():
             _ensure_bundle(client, name, directory, manifests[kind])
-        if same is not None and same.number in {version.number for version in aliased(client, name).values()}:
+        if same is not None and same.number in {version.number for version in now.aliases.values()}:
             return Published(fetch_release(client, same), is_new=False)
         return _challenge(client, name, judged, manifests, key=key, valid_days=valid_days)
 
@@ -94,16 +95,16 @@ def _challenge(
 ) -> Published:
     """Make the release of bundles that have arrived, and make it the challenger."""
     with one_promoter(client, name) as fence:
-        same = _same(client, name, judged)
+        now = read_catalog(client, name)
+        same = _same(now, judged)
         if same is None:
-            serial = take_serial(client, name)
+            serial = take_serial(client, now)
             release = _draft(judged, manifests["model"], name, serial=serial, key=key, valid_days=valid_days)
             documents = _documents(release, manifests, judged)
             version = upload_release(client, release, documents, key, judged.metrics)
         else:  # registered before, and killed before it became the challenger
             release, version = fetch_release(client, same), same
-        champion = aliased(client, name).get(CHAMPION)
-        if champion is None or champion.number != version.number:
+        if now.champion is None or now.champion.number != version.number:
             fence.check()
             set_alias(client, version, CHALLENGER)
     return Published(release, is_new=same is None)
@@ -120,14 +121,12 @@ def _manifests(
     }
 
 
-def _same(client: MlflowClient, name: str, judged: Verdict) -> Version | None:
+def _same(now: Catalog, judged: Verdict) -> Version | None:
     """The champion, if it holds these bundles; else the newest release, if it holds them by this very verdict."""
-    known = release_versions(client, name)
-    champion = aliased(client, name).get(CHAMPION)
-    content = judged.content(name)
-    if champion is not None and champion.tags.get("content") == content:
-        return champion
-    newest = known[0] if known else None
+    content = judged.content(now.name)
+    if now.champion is not None and now.champion.tags.get("content") == content:
+        return now.champion
+    newest = now.releases[0] if now.releases else None
     if newest and newest.tags.get("content") == content and newest.tags.get("verdict") == judged.digest:
         return newest
     return None

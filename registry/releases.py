@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from registry.address import shown_uri
 from registry.errors import NotFoundError, TransferError
+from registry.files import download, sizes
 from registry.source import CHAMPION, PREVIOUS, Which
-from registry.tracking import Version, aliases, connect, download, shown_uri, sizes, versions
+from registry.tracking import Version, aliases, connect, versions
 from rejoinder.errors import IntegrityError
 from rejoinder.manifest import MANIFEST, Digest, Kind, Manifest, is_digest, read_manifest
 from rejoinder.release import RELEASE, Release, read_release
@@ -28,68 +32,71 @@ def bundle_model(name: str, kind: Kind) -> str:
     return f"{name}-{kind}"
 
 
-def release_versions(client: MlflowClient, name: str) -> list[Version]:
-    """All releases of a name, without fetching their documents.
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """What MLflow lists of a name at one moment; nothing is fetched or verified.
+
+    Attributes:
+        name: of the releases.
+        releases: versions with a serial, highest first.
+        aliases: release by alias; aliases that point at no release are left out.
+    """
+
+    name: str
+    releases: Sequence[Version]
+    aliases: Mapping[str, Version]
+
+    @property
+    def champion(self) -> Version | None:
+        """The release that is champion."""
+        return self.aliases.get(CHAMPION)
+
+    def find(self, which: Which = CHAMPION) -> Version:
+        """Find one release.
+
+        Args:
+            which: an alias or a serial.
+
+        Returns:
+            Its version.
+
+        Raises:
+            NotFoundError: if there is none.
+        """
+        if isinstance(which, str):
+            found = self.aliases.get(which)
+        else:
+            found = next((version for version in self.releases if version.tags["serial"] == str(which)), None)
+        if found is None or not is_digest(found.tags.get("digest")):
+            wanted = which if isinstance(which, str) else f"#{which}"
+            raise NotFoundError(
+                f"release {self.name} {wanted}: not in MLflow at {shown_uri()}. "
+                "Next: rejoinder releases --remote; rejoinder register, then promote"
+            )
+        return found
+
+
+def read_catalog(client: MlflowClient, name: str) -> Catalog:
+    """List the releases of a name.
 
     Args:
         client: an open client.
-        name: of the release.
+        name: of the releases.
 
     Returns:
-        Versions with a serial, highest first.
+        The list.
 
     Raises:
         TrackingError: if MLflow fails.
     """
+    pointed = aliases(client, name)  # first: what they point at is then among the versions
     found = [v for v in versions(client, name) if v.tags.get("serial", "").isdecimal()]
-    return sorted(found, key=lambda version: -int(version.tags["serial"]))
-
-
-def aliased(client: MlflowClient, name: str) -> dict[str, Version]:
-    """The releases that aliases point at.
-
-    Args:
-        client: an open client.
-        name: of the release.
-
-    Returns:
-        Version by alias; aliases that point at no release are left out.
-
-    Raises:
-        TrackingError: if MLflow fails.
-    """
-    by_number = {version.number: version for version in release_versions(client, name)}
-    found = aliases(client, name).items()
-    return {alias: by_number[number] for alias, number in found if number in by_number}
-
-
-def find_release(client: MlflowClient, name: str, which: Which = CHAMPION) -> Version:
-    """Find one release.
-
-    Args:
-        client: an open client.
-        name: of the release.
-        which: an alias or a serial.
-
-    Returns:
-        Its version.
-
-    Raises:
-        NotFoundError: if there is none.
-        TrackingError: if MLflow fails.
-    """
-    if isinstance(which, str):
-        found = aliased(client, name).get(which)
-    else:
-        known = release_versions(client, name)
-        found = next((version for version in known if version.tags["serial"] == str(which)), None)
-    if found is None or not is_digest(found.tags.get("digest")):
-        wanted = which if isinstance(which, str) else f"#{which}"
-        raise NotFoundError(
-            f"release {name} {wanted}: not in MLflow at {shown_uri()}. "
-            "Next: rejoinder releases --remote; rejoinder register, then promote"
-        )
-    return found
+    by_number = {version.number: version for version in found}
+    return Catalog(
+        name,
+        sorted(found, key=lambda version: -int(version.tags["serial"])),
+        {alias: by_number[number] for alias, number in pointed.items() if number in by_number},
+    )
 
 
 def find_versions(client: MlflowClient, model: str, digest: Digest) -> list[Version]:
@@ -177,7 +184,7 @@ def fetch_manifest(client: MlflowClient, name: str, kind: Kind, digest: Digest) 
     model = bundle_model(name, kind)
     problem = ""
     for version in find_versions(client, model, digest):
-        held = sizes(client, version.run_id)
+        held = sizes(client, version.run_id, version.source)
         with tempfile.TemporaryDirectory() as folder:
             try:
                 download(client, version, MANIFEST, Path(folder))
@@ -208,5 +215,5 @@ def champion(name: str = DEFAULT_NAME, client: MlflowClient | None = None) -> Re
         BundleError: if it is not signed by a trusted key, or is not what was registered.
     """
     client = client or connect()
-    version = aliased(client, name).get(CHAMPION)
+    version = read_catalog(client, name).champion
     return None if version is None else fetch_release(client, version)

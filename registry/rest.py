@@ -1,74 +1,34 @@
-"""An MLflow server as a source, over its REST interface.
-
-MLflow's own client takes four CPU-seconds to import, writes truncated files without a word when a connection ends
-early, and retries for minutes. Pulling needs three calls and a download; these are bounded in size, tries and time,
-and go on where an interrupted one has stopped. Redirections are refused: a password goes to one server only.
-"""
+"""An MLflow server as a source: two calls find a release, one finds a bundle, and files come one by one."""
 
 from __future__ import annotations
 
-import json
-import os
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any
 
-from registry.errors import NotFoundError, RegistryError, TrackingError, TransferError
+from registry.address import shown_uri
+from registry.errors import NotFoundError, TrackingError
+from registry.http import PATIENT, Endpoint, Patience, in_shape, place_of
 from registry.source import Pointer, Which
-from registry.tracking import shown_uri
 from rejoinder.manifest import Digest, Kind, is_digest
-from rejoinder.signature import MAX_BYTES
-
-if TYPE_CHECKING:
-    from requests import Response, Session
-
-T = TypeVar("T")
-_CHUNK = 1 << 20
-_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long to put up with a server.
-
-    Attributes:
-        tries: of every request.
-        pause: seconds before the second try; doubled from try to try.
-        connect: seconds to connect.
-        silence: seconds between two pieces of an answer, and before its first.
-        rate: bytes per second; whoever is slower over a whole answer, after `silence` seconds, is hung up on.
-    """
-
-    tries: int = 4
-    pause: float = 0.5
-    connect: float = 10.0
-    silence: float = 60.0
-    rate: float = 50_000.0
 
 
 class ServerSource:
     """Pulls from an MLflow server that also serves the artifacts (`--artifacts-destination`)."""
 
-    def __init__(self, uri: str, patience: Patience = Patience()) -> None:
+    def __init__(self, uri: str, patience: Patience = PATIENT) -> None:
         """Name the server; user and password come from MLflow's own environment variables.
 
         Args:
             uri: of the server.
             patience: how long to put up with it.
         """
-        self._uri = uri.rstrip("/")
-        self._patience = patience
-        self._session = _session()
+        self._server = Endpoint(uri, patience)
 
     def resolve(self, name: str, which: Which) -> Pointer:
         """Find a release."""
-        with _in_shape():
+        with in_shape():
             if isinstance(which, str):
-                version = self._get("registered-models/alias", name=name, alias=which).get("model_version")
+                version = self._server.call("registered-models/alias", name=name, alias=which).get("model_version")
             else:
                 version = self._search(name, serial=str(which))
             digest = _tags(version).get("digest", "") if version else ""
@@ -81,7 +41,7 @@ class ServerSource:
 
     def bundle(self, name: str, kind: Kind, digest: Digest) -> str:
         """Find a bundle."""
-        with _in_shape():
+        with in_shape():
             version = self._search(f"{name}-{kind}", digest=digest)
             if not version:
                 raise NotFoundError(
@@ -91,210 +51,28 @@ class ServerSource:
 
     def fetch(self, place: str, file: str, target: Path, size: int | None = None) -> None:
         """Fetch one file; goes on from what an earlier try has left, where the server can."""
-        url = f"{self._uri}/api/2.0/mlflow-artifacts/artifacts/{place}/{quote(file)}"
-        with self._refusing(file, TransferError):
-            self._trying(lambda: self._fetch_once(url, target, size))
-
-    def _fetch_once(self, url: str, target: Path, size: int | None) -> None:
-        start = _usable(target, size)
-        limit = MAX_BYTES if size is None else size
-        with self._ask(url, {"Range": f"bytes={start}-"} if start else {}) as answer:
-            if answer.status_code == 416:
-                target.unlink()
-                raise _AgainError("the server would not go on")
-            if answer.status_code == 404:
-                raise NotFoundError(
-                    f"{target.name}: expected in MLflow at {shown_uri()}, got no such file. "
-                    "Next: register the release again"
-                )
-            _check_status(answer)
-            goes_on = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(
-                f"bytes {start}-"
-            )
-            _write(answer, target, start if goes_on else 0, limit, self._patience)
-        found = target.stat().st_size
-        if size is not None and found < size:
-            raise _AgainError(f"expected {size} bytes, got {found}")
+        self._server.fetch(place, file, target, size)
 
     def _search(self, model: str, **tag: str) -> dict[str, Any] | None:
         """The newest version of a model with a tag."""
         ((key, value),) = tag.items()
         text = f"name='{model}' and tags.`{key}`='{value}'"
-        found = self._get("model-versions/search", filter=text, max_results="200")
+        found = self._server.call("model-versions/search", filter=text, max_results="200")
         versions = [v for v in found.get("model_versions", []) if _tags(v).get(key) == value]
         return max(versions, key=lambda version: int(version["version"]), default=None)
 
     def _place(self, version: dict[str, Any]) -> str:
-        found = self._get("model-versions/get-download-uri", name=version["name"], version=version["version"])
-        uri = urlsplit(str(found.get("artifact_uri", "")))
-        if uri.scheme != "mlflow-artifacts":
-            raise TrackingError(
-                f"{version['name']} version {version['version']}: expected files behind the MLflow server, got an "
-                f"address of scheme {uri.scheme!r}. Next: start the server with --artifacts-destination, then "
-                "register again"
-            )
-        return quote(uri.path.strip("/"))
-
-    def _get(self, call: str, **query: str) -> dict[str, Any]:
-        """One call; an empty answer where the server knows no such thing."""
-        url = f"{self._uri}/api/2.0/mlflow/{call}"
-        with self._refusing(call, TrackingError):
-            return self._trying(lambda: self._get_once(url, query))
-
-    def _get_once(self, url: str, query: dict[str, str]) -> dict[str, Any]:
-        with self._ask(url, {}, query) as answer:
-            return _answer(answer, self._patience)
-
-    def _ask(self, url: str, headers: dict[str, str], query: dict[str, str] | None = None) -> Response:
-        """Send a request; nothing of the answer's body has been read."""
-        timeout = (self._patience.connect, self._patience.silence)
-        return self._session.get(
-            url, headers=headers, params=query, stream=True, timeout=timeout, allow_redirects=False
-        )
-
-    def _trying(self, once: Callable[[], T]) -> T:
-        for number in range(1, self._patience.tries + 1):
-            try:
-                return once()
-            except _passing():
-                if number == self._patience.tries:
-                    raise
-                time.sleep(self._patience.pause * 2 ** (number - 1))
-        raise AssertionError("unreachable")
-
-    @contextmanager
-    def _refusing(self, what: str, error_class: type[RegistryError]) -> Iterator[None]:
-        """Turn the failure of the last try into one error, which holds no address with a password in it."""
-        try:
-            yield
-        except _passing() as error:
-            reason = str(error) if isinstance(error, _AgainError) else type(error).__name__
-            raise error_class(
-                f"MLflow at {shown_uri()} could not deliver {what}: {reason}, in {self._patience.tries} tries. "
-                "Next: check the server, then try again; a pull goes on where it has stopped"
-            ) from None
-
-
-class _AgainError(Exception):
-    """Another try may help."""
-
-
-def _passing() -> tuple[type[Exception], ...]:
-    """What may be otherwise at the next try."""
-    from requests import RequestException
-    from urllib3.exceptions import HTTPError
-
-    return (_AgainError, RequestException, HTTPError)
-
-
-@contextmanager
-def _in_shape() -> Iterator[None]:
-    """Whoever answers need not be MLflow."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if place := place_of(str(version.get("source", ""))):
+            return place
+        query = {"name": version["name"], "version": version["version"]}
+        found = self._server.call("model-versions/get-download-uri", **query).get("artifact_uri", "")
+        if place := place_of(str(found)):
+            return place
         raise TrackingError(
-            f"MLflow at {shown_uri()} answered in a form that MLflow does not use ({type(error).__name__}). "
-            "Next: check MLFLOW_TRACKING_URI"
-        ) from None
-
-
-def _session() -> Session:
-    from requests import Session
-
-    session = Session()
-    session.headers["Accept-Encoding"] = "identity"  # sizes are known as they are stored
-    token, user = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_USERNAME")
-    if user:
-        session.auth = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
-    elif token:
-        session.headers["Authorization"] = f"Bearer {token}"
-    if certificates := os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH"):
-        session.verify = certificates
-    return session
-
-
-def _usable(target: Path, size: int | None) -> int:
-    """How many bytes of an earlier try can be gone on from; what cannot is removed."""
-    found = target.stat().st_size if target.exists() else 0
-    if size is not None and found < size:
-        return found
-    target.unlink(missing_ok=True)  # of unknown size, too long, or whole and yet asked for again: start anew
-    return 0
-
-
-def _write(answer: Response, target: Path, start: int, limit: int, patience: Patience) -> None:
-    """Append an answer's bytes, after the first `start` that are there; stops at the first byte too many."""
-    done = start
-    with target.open("r+b" if start else "wb") as file:
-        file.seek(start)
-        file.truncate()
-        for chunk in _pieces(answer, limit, patience):
-            done += len(chunk)
-            if done > limit:
-                break
-            file.write(chunk)
-    if done > limit:
-        target.unlink()
-        raise _AgainError(f"expected at most {limit} bytes, got more")
-    expected = answer.headers.get("Content-Length", "")
-    if expected.isdecimal() and done - start != int(expected):
-        raise _AgainError("the connection ended early")
-
-
-def _pieces(answer: Response, limit: int, patience: Patience) -> Iterator[bytes]:
-    """An answer's bytes as they arrive; a timeout of the connection alone would wait for each anew, for ever."""
-    if answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise _AgainError("expected bytes as they are stored, got compressed ones")
-    end = time.monotonic() + patience.silence + limit / patience.rate
-    while piece := answer.raw.read1(_CHUNK, decode_content=False):
-        yield piece
-        if time.monotonic() > end:
-            raise _AgainError(f"slower than {patience.rate:g} bytes per second")
-
-
-def _check_status(answer: Response) -> None:
-    if answer.status_code in _AGAIN:
-        raise _AgainError(f"HTTP status {answer.status_code}")
-    if answer.status_code in (401, 403):
-        raise TrackingError(
-            f"MLflow at {shown_uri()} refused: HTTP status {answer.status_code}. Next: check "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, that this user may read, and the name: what is "
-            "not there is forbidden, too"
+            f"{version['name']} version {version['version']}: expected files behind the MLflow server, got an "
+            f"address of scheme {str(found).partition(':')[0]!r}. Next: start the server with "
+            "--artifacts-destination, then register again"
         )
-    if answer.status_code == 404:
-        raise NotFoundError(f"MLflow at {shown_uri()} has no such file. Next: register the release again")
-    if answer.status_code not in (200, 206):
-        raise TrackingError(
-            f"MLflow at {shown_uri()} refused: HTTP status {answer.status_code}. Next: check its log"
-        )
-
-
-def _answer(answer: Response, patience: Patience) -> dict[str, Any]:
-    is_json = "application/json" in answer.headers.get("Content-Type", "")
-    if not (answer.status_code in (400, 404) and is_json):
-        _check_status(answer)
-    found = _parse(answer, patience)
-    if answer.status_code in (400, 404):
-        if found.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            return {}
-        _check_status(answer)
-    return found
-
-
-def _parse(answer: Response, patience: Patience) -> dict[str, Any]:
-    data = bytearray()
-    for piece in _pieces(answer, MAX_BYTES, patience):
-        data += piece
-        if len(data) > MAX_BYTES:
-            raise _AgainError(f"expected at most {MAX_BYTES} bytes, got more")
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise _AgainError("expected a JSON object, got something else")
-    return found
 
 
 def _tags(version: dict[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from registry.errors import NotFoundError
-from registry.releases import fetch_folder, fetch_manifest, find_release
+from registry.releases import fetch_folder, fetch_manifest, read_catalog
 from registry.source import CHAMPION, PREVIOUS, Which
 from registry.tracking import connect
 from rejoinder.manifest import KINDS, Digest, Kind, Manifest, read_manifest
@@ -81,7 +81,7 @@ class RemoteShelf:
         client = connect()
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir(parents=True)
-        release = fetch_folder(client, find_release(client, self.name, _which(which)), into)
+        release = fetch_folder(client, read_catalog(client, self.name).find(_which(which)), into)
         pinned = release.bundles
         return into, {kind: fetch_manifest(client, self.name, kind, pinned[kind])[0] for kind in KINDS}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from registry.tracking import tracking_uri
+from registry.address import is_server, tracking_uri
 from rejoinder.manifest import Digest, Kind
 
 CHAMPION = "champion"
@@ -94,7 +94,7 @@ def choose_source(folder: Path | None = None) -> Source:
         from registry.folder import FolderSource
 
         return FolderSource(folder)
-    if tracking_uri().startswith(("http://", "https://")):
+    if is_server(tracking_uri()):
         from registry.rest import ServerSource
 
         return ServerSource(tracking_uri())

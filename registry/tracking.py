@@ -1,35 +1,28 @@
-"""MLflow, as little of it as we need: directories stored as versions of registered models, found by tag.
+"""MLflow's registry, as little of it as we need: versions of registered models, found by tag, named by aliases.
 
-The tracking URI is `MLFLOW_TRACKING_URI`, else `mlflow.db` in the working directory. A local database keeps its
-artifacts in `mlartifacts` beside it; a server decides for itself. MLflow takes seconds to import and is therefore
-imported inside functions only.
+MLflow takes seconds to import and is therefore imported inside functions only. What versions hold: registry.files.
 """
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from registry.errors import NotFoundError, TrackingError, TransferError
-from registry.progress import transfer_bar
+from registry.address import shown_uri, tracking_uri
+from registry.errors import TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-DEFAULT_URI = "sqlite:///mlflow.db"
-ARTIFACTS = "files"  # folder of a run that holds what the version stands for
 _PASSWORD = re.compile(r"//[^/@\s]*@")
-_SQLITE = "sqlite:///"
 _PAGE = 200
-_BATCH = 1000  # metrics in one request
+_NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "PERMISSION_DENIED")  # with accounts, what is not there is forbidden
 _SETTINGS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_LOGGING_LEVEL": "WARNING",
@@ -49,34 +42,17 @@ class Version:
         number: of the version.
         run_id: the run that holds the files.
         tags: what it was registered with.
+        source: address of the files, as MLflow says it.
     """
 
     name: str
     number: int
     run_id: str
     tags: Mapping[str, str]
+    source: str
 
     def __str__(self) -> str:
         return f"{self.name} version {self.number}"
-
-
-def tracking_uri() -> str:
-    """Where MLflow is."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-
-
-def shown_uri() -> str:
-    """`tracking_uri` for messages: without the user and password that a server's address may carry."""
-    scheme, _, rest = tracking_uri().partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
-def artifact_location() -> str | None:
-    """Where a new experiment keeps its artifacts, as a URI; None leaves it to the server."""
-    uri = tracking_uri()
-    if not uri.startswith(_SQLITE):
-        return None
-    return (Path(uri.removeprefix(_SQLITE)).resolve().parent / "mlartifacts").as_uri()
 
 
 def connect() -> MlflowClient:
@@ -91,8 +67,13 @@ def connect() -> MlflowClient:
 
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+    class Client(MlflowClient):  # type: ignore[misc]
+        def _raise_if_prompt(self, name: str) -> None:
+            """Before nearly every call, MLflow asks whether the model is a prompt. Ours never are."""
+
     with speaking_to_mlflow("open"):
-        return MlflowClient(tracking_uri=tracking_uri(), registry_uri=tracking_uri())
+        return Client(tracking_uri=tracking_uri(), registry_uri=tracking_uri())
 
 
 @contextmanager
@@ -145,7 +126,7 @@ def versions(client: MlflowClient, name: str, **tags: str) -> list[Version]:
             if not token:
                 break
     # A number from a local database, a text from a server.
-    kept = [Version(v.name, int(v.version), v.run_id, dict(v.tags)) for v in found]
+    kept = [Version(v.name, int(v.version), v.run_id, dict(v.tags), v.source) for v in found]
     kept = [v for v in kept if tags.items() <= v.tags.items()]
     return sorted(kept, key=lambda version: -version.number)
 
@@ -215,138 +196,51 @@ def mark(client: MlflowClient, version: Version, key: str, value: str) -> None:
         client.set_model_version_tag(version.name, str(version.number), key, value)
 
 
-def sizes(client: MlflowClient, run_id: str) -> dict[str, int]:
-    """What MLflow really holds of a run.
+def ensure_model(client: MlflowClient, name: str) -> None:
+    """Create a registered model, unless it is there.
 
     Args:
         client: an open client.
-        run_id: the run.
-
-    Returns:
-        Size in bytes by file name.
+        name: of the registered model.
 
     Raises:
         TrackingError: if MLflow fails.
     """
-    with speaking_to_mlflow("list artifacts"):
-        listed = client.list_artifacts(run_id, ARTIFACTS)
-    return {Path(file.path).name: int(file.file_size or 0) for file in listed}
-
-
-def upload(
-    client: MlflowClient,
-    experiment: str,
-    name: str,
-    directory: Path,
-    tags: Mapping[str, str],
-    *,
-    metrics: Mapping[str, float] = MappingProxyType({}),
-) -> Version:
-    """Store a flat directory as a new version.
-
-    The version is created last, after MLflow's own listing has been compared with the directory: a version that is
-    there is complete, whereas MLflow's status READY says nothing about files.
-
-    Args:
-        client: an open client.
-        experiment: name of the experiment whose run holds the files; created if missing.
-        name: of the registered model; created if missing.
-        directory: the files.
-        tags: of the version and its run.
-        metrics: of the run; characters that MLflow does not take in a key become underscores.
-
-    Returns:
-        The new version.
-
-    Raises:
-        TrackingError: if MLflow fails.
-        TransferError: if MLflow holds other files than were sent.
-    """
-    sent = {path.name: path.stat().st_size for path in sorted(directory.iterdir())}
-    with speaking_to_mlflow(f"store {name}"):
-        run = client.create_run(_experiment_id(client, experiment), run_name=name, tags=dict(tags))
-        outcome = "FAILED"
-        try:
-            _send(client, run.info.run_id, directory, sent)
-            _log_metrics(client, run.info.run_id, metrics)
-            version = _create_version(client, name, run.info, tags)
-            outcome = "FINISHED"
-        finally:
-            # A server that has gone away must not hide the error that brought us here.
-            with suppress(Exception):
-                client.set_terminated(run.info.run_id, outcome)
-    return version
-
-
-def _log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float]) -> None:
-    """Log in as few requests as MLflow allows: a verdict holds hundreds of figures."""
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    logged = [Metric(re.sub(r"[^\w.:/ -]", "_", key), value, now, 0) for key, value in metrics.items()]
-    for start in range(0, len(logged), _BATCH):
-        client.log_batch(run_id, metrics=logged[start : start + _BATCH])
-
-
-def _send(client: MlflowClient, run_id: str, directory: Path, sent: Mapping[str, int]) -> None:
-    with transfer_bar(f"sending {directory.name}", sum(sent.values())) as advance:
-        for name, size in sent.items():
-            client.log_artifact(run_id, str(directory / name), ARTIFACTS)
-            advance(size)
-    held = sizes(client, run_id)
-    if held != sent:
-        wrong = sorted(key for key in sent.keys() | held.keys() if sent.get(key) != held.get(key))
-        lines = [f"  - {key}: sent {sent.get(key, 0)} bytes, MLflow holds {held.get(key, 0)}" for key in wrong]
-        raise TransferError("\n".join([f"{directory}: upload is incomplete", *lines, "  next: register again"]))
-
-
-def _create_version(client: MlflowClient, name: str, run: Any, tags: Mapping[str, str]) -> Version:
     from mlflow.exceptions import MlflowException
 
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    source = f"{run.artifact_uri}/{ARTIFACTS}"
-    made = client.create_model_version(name, source=source, run_id=run.run_id, tags=dict(tags))
-    return Version(name, int(made.version), run.run_id, dict(tags))
+    with speaking_to_mlflow(f"create {name}"):
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
 
 
-def _experiment_id(client: MlflowClient, name: str) -> str:
-    found = client.get_experiment_by_name(name)
-    experiment_id = found.experiment_id if found else client.create_experiment(name, artifact_location())
-    return str(experiment_id)
-
-
-def download(client: MlflowClient, version: Version, file: str, directory: Path) -> Path:
-    """Fetch one file of a version; its bytes are whatever MLflow delivered.
+def create_version(
+    client: MlflowClient, name: str, source: str, run_id: str | None = None, tags: Mapping[str, str] | None = None
+) -> Any:
+    """Create a version of a registered model, and the model if it is not there.
 
     Args:
         client: an open client.
-        version: where it belongs.
-        file: its name.
-        directory: where to put it.
+        name: of the registered model.
+        source: address of the files.
+        run_id: the run that holds them.
+        tags: of the version.
 
     Returns:
-        The file's path.
+        The version, as MLflow gives it.
 
     Raises:
-        NotFoundError: if MLflow holds no such file.
-        TrackingError: if MLflow fails.
+        mlflow.exceptions.MlflowException: if MLflow fails.
     """
-    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
 
+    create = functools.partial(client.create_model_version, name, source=source, run_id=run_id, tags=tags)
     try:
-        with speaking_to_mlflow(f"deliver {file} of {version}"):
-            uri = client.get_model_version_download_uri(version.name, str(version.number))
-            found = download_artifacts(
-                artifact_uri=f"{uri}/{file}", dst_path=str(directory), tracking_uri=tracking_uri()
-            )
-    except TrackingError:
-        if file in sizes(client, version.run_id):
+        return create()
+    except MlflowException as error:
+        if error.error_code not in _NOT_THERE:
             raise
-        raise NotFoundError(
-            f"{version}: expected a file {file}, got none. Next: register the release again"
-        ) from None
-    return Path(found)
+    ensure_model(client, name)
+    return create()

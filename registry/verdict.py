@@ -7,17 +7,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from registry.errors import VerdictError
-from registry.releases import aliased, release_versions
-from registry.source import CHAMPION
+from registry.releases import Catalog
 from registry.tracking import Version
 from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, digest_bytes, digest_file, is_digest
 from rejoinder.release import content_digest
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
 
 BLESSED = "BLESSED"
 
@@ -145,25 +141,23 @@ def check_judged_digests(verdict: Verdict, found: Mapping[Kind, str], whose: str
         )
 
 
-def check_champion(client: MlflowClient, name: str, verdict: Verdict) -> None:
+def check_champion(verdict: Verdict, catalog: Catalog) -> None:
     """Check that the verdict was reached against what is champion now.
 
     A release that holds the champion's bundles under an older serial will do: it is the same to compare with.
 
     Args:
-        client: an open client.
-        name: of the release.
         verdict: what the gate said.
+        catalog: the releases of the name.
 
     Raises:
         VerdictError: if another release has been promoted since.
-        TrackingError: if MLflow fails.
     """
-    now = aliased(client, name).get(CHAMPION)
+    now = catalog.champion
     if now is None:
         fine = verdict.champion is None
     else:
-        same = {v.tags.get("digest") for v in release_versions(client, name) if _content(v) == _content(now)}
+        same = {v.tags.get("digest") for v in catalog.releases if _content(v) == _content(now)}
         fine = verdict.champion in same
     if not fine:
         raise VerdictError(

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field
 from tqdm import tqdm
 
-from registry.tracking import artifact_location, shown_uri, tracking_uri
+from registry.address import artifact_location, shown_uri, tracking_uri
 from stages.intake.canaries import SOURCE
 from stages.leaks.search import Hit, search
 from stages.leaks.support import below, senders_by_phrase

@@ -67,7 +67,7 @@ def encoder_systems(
                 encoder = load_base(params.untuned, max_length=length, context_turns=context_turns)
             else:
                 encoder = SentenceEncoder.load(folders[name])
-            return retrieval_scores(lambda t: encode(encoder, t, bf16=False, label=name), candidates, context_turns)
+            return retrieval_scores(lambda t: encode(encoder, t, fast=False, label=name), candidates, context_turns)
 
         return system
 

@@ -219,7 +219,7 @@ def run(params: Params, *, dialogues: Path, student: Path, out: Path) -> None:
 
     encoder = SentenceEncoder.load(student / "student")
     texts = Candidates.load(dialogues / "validation").pool["text"].to_list()[: params.sample]
-    truth = encode(encoder, texts, bf16=False)
+    truth = encode(encoder, texts, fast=False)
     with whole_directory(out) as directory:
         work = directory / "forms"
         folders = make_forms(encoder, params.cpu_forms, work)

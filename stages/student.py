@@ -153,7 +153,7 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, out: Path) -> None
     teacher = SentenceEncoder.load(vectorizer / "teacher")
     pairs = pl.read_parquet(dialogues / "pairs.parquet")
     texts = draw_pairs(pairs, teacher.config.context_turns, params.pairs, params.seed)
-    vectors = [encode(teacher, part, bf16=True, label="teacher vectors") for part in texts]
+    vectors = [encode(teacher, part, fast=True, label="teacher vectors") for part in texts]
     axes = principal_axes(np.concatenate(vectors), params.dim)
     targets = unit(vectors[0] @ axes.T), unit(vectors[1] @ axes.T)
     student = build_student(teacher, params.layers, axes)

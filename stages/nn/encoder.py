@@ -17,6 +17,7 @@ from tqdm import tqdm
 from rejoinder.layout import TOKENIZER
 from rejoinder.vectorizer import Vectors, open_tokenizer, token_ids
 from stages.base_encoder import base_folder
+from stages.nn.precision import multiplies_bf16
 
 CONFIG = "encoder.json"
 PROJECTION = "projection.safetensors"
@@ -151,14 +152,14 @@ def pad(ids: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def encode(
-    encoder: SentenceEncoder, texts: Sequence[str], *, bf16: bool, batch: int = 64, label: str | None = None
+    encoder: SentenceEncoder, texts: Sequence[str], *, fast: bool, batch: int = 64, label: str | None = None
 ) -> Vectors:
     """Encode texts in torch.
 
     Args:
         encoder: put into evaluation mode while it works.
         texts: n texts.
-        bf16: autocast to bfloat16; off for reference vectors.
+        fast: autocast to bfloat16 where the hardware multiplies it; off for reference vectors.
         batch: rows at a time, sorted by length.
         label: shows a progress bar with this name.
 
@@ -171,7 +172,7 @@ def encode(
     ids = encoder.token_ids(texts)
     order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
     vectors = np.empty((len(ids), encoder.config.dim), np.float32)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+    with torch.autocast(device.type, torch.bfloat16, enabled=fast and multiplies_bf16(device)):
         for start in tqdm(range(0, len(order), batch), label, disable=label is None):
             rows = order[start : start + batch]
             tokens, mask = pad([ids[row] for row in rows])

@@ -51,7 +51,7 @@ class EncoderModule(pl.LightningModule):  # type: ignore[misc]
     def validation_r_at_1(self) -> float:
         """R@1 of the random validation lists."""
         scores = retrieval_scores(
-            lambda texts: encode(self.encoder, texts, bf16=True),
+            lambda texts: encode(self.encoder, texts, fast=True),
             self._validation,
             self.encoder.config.context_turns,
         )

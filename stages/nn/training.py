@@ -13,9 +13,11 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import MLFlowLogger
 
-from registry.tracking import artifact_location, connect, speaking_to_mlflow, tracking_uri
+from registry.address import artifact_location, tracking_uri
+from registry.tracking import connect, speaking_to_mlflow
 from rejoinder.manifest import digest_file
 from stages.nn.module import METRIC
+from stages.nn.precision import training_precision
 from stages.output import write_rows
 from stages.training_params import TrainingParams
 
@@ -89,7 +91,7 @@ def train(
     stop = EarlyStopping(METRIC, mode="max", patience=params.patience)
     logger = _logger(stage, params, data)
     trainer = pl.Trainer(
-        accelerator="auto", devices=1, precision="bf16-mixed", max_steps=params.max_steps, max_epochs=-1,
+        accelerator="auto", devices=1, precision=training_precision(), max_steps=params.max_steps, max_epochs=-1,
         val_check_interval=params.validate_every, check_val_every_n_epoch=None, num_sanity_val_steps=0,
         callbacks=[curve, best, stop, TrainingBar(refresh_rate=5)], logger=logger, log_every_n_steps=5,
         gradient_clip_val=1.0, enable_model_summary=False, default_root_dir=directory,

@@ -19,9 +19,9 @@ from registry.install import activate, locked
 from registry.promote import PROMOTED, promote, rollback
 from registry.publish import publish
 from registry.pull import pull
-from registry.releases import aliased, release_versions
+from registry.releases import read_catalog
 from registry.source import CHAMPION, PREVIOUS
-from registry.tracking import Version, connect
+from registry.tracking import connect
 from rejoinder.errors import RejoinderError
 from rejoinder.manifest import Kind, digest_file
 from rejoinder.release import RELEASE, Release
@@ -201,7 +201,7 @@ def _promote_one(root: Path, scene: Scene, number: int, meeting: Meeting, sabota
 
 def _release(root: Path, scene: Scene, number: int) -> Any:
     """Register and promote whatever the champion is not; refused if another was quicker."""
-    champion = aliased(connect(), NAME)[CHAMPION]
+    champion = read_catalog(connect(), NAME).aliases[CHAMPION]
     other = scene.old if champion.tags["content"] == scene.new.content else scene.new
     bundles: dict[Kind, Path] = scene.bundles(other)
     verdict = root / f"verdict-{number}.json"
@@ -211,11 +211,11 @@ def _release(root: Path, scene: Scene, number: int) -> Any:
 
 def _look(root: Path, scene: Scene, answers: Any) -> None:
     _act_on(root, scene)
-    client = connect()
-    known: list[Version] = sorted(release_versions(client, NAME), key=lambda version: version.number)
+    catalog = read_catalog(connect(), NAME)
+    known = sorted(catalog.releases, key=lambda version: version.number)
     serials = [int(version.tags["serial"]) for version in known]
     promoted = [int(version.tags["serial"]) for version in known if PROMOTED in version.tags]
-    now = aliased(client, NAME)
+    now = catalog.aliases
     if int(now[PREVIOUS].tags["serial"]) not in promoted:
         promoted.append(10**9)  # fails the comparison with the champion
     answers.put((serials, promoted, int(now[CHAMPION].tags["serial"])))

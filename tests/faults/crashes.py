@@ -21,7 +21,7 @@ from registry.folder import FolderSource
 from registry.promote import promote
 from registry.publish import publish
 from registry.pull import pull
-from registry.releases import fetch_folder, fetch_manifest, release_versions
+from registry.releases import fetch_folder, fetch_manifest, read_catalog
 from registry.tracking import connect
 from rejoinder.errors import BundleError
 from rejoinder.manifest import Kind
@@ -352,7 +352,7 @@ def _look(node: Node, contents: Sequence[str]) -> None:
     pulled = pull(node.store, NAME, source=ClientSource(client), trust=node.trust).release
     if pulled.content not in contents:
         raise RuntimeError(f"the champion is {pulled}")
-    known = release_versions(client, NAME)
+    known = read_catalog(client, NAME).releases
     for version in known:
         with tempfile.TemporaryDirectory() as folder:
             release = fetch_folder(client, version, Path(folder), node.trust)

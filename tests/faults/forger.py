@@ -14,7 +14,9 @@ from unittest.mock import patch
 
 from registry import promote
 from registry.keys import SigningKey
+from registry.releases import Catalog
 from registry.signing import sign
+from registry.source import CHAMPION
 from registry.tracking import Version
 from rejoinder.layout import TOKENIZER
 from rejoinder.manifest import KINDS, MANIFEST, Kind, digest_bytes, digest_file
@@ -151,10 +153,10 @@ def promoted(store: Store, folder: Path, trust: Path) -> Release:
         "serial": str(installed.release.serial),
         "content": installed.release.content,
     }
-    version = Version(installed.release.name, 1, str(installed.folder), tags)
+    version = Version(installed.release.name, 1, str(installed.folder), tags, "")
     with _store_for_mlflow(installed), patch.dict(os.environ, {"REJOINDER_TRUST": str(trust)}):
         # As if it were champion already: whom the verdict compared with is no question of form.
-        return promote._fit(None, version, folder, version)
+        return promote._fit(None, version, folder, Catalog(version.name, [version], {CHAMPION: version}))
 
 
 @contextmanager
@@ -163,9 +165,9 @@ def _store_for_mlflow(installed: Installed) -> Iterator[None]:
     folders = {f"{installed.release.name}-{kind}": path for kind, path in installed.bundles.items()}
 
     def versions(_: object, name: str, **tags: str) -> list[Version]:
-        return [Version(name, 1, str(folders[name]), tags)]
+        return [Version(name, 1, str(folders[name]), tags, "")]
 
-    def sizes(_: object, run: str) -> dict[str, int]:
+    def sizes(_: object, run: str, source: str) -> dict[str, int]:
         return {path.name: path.stat().st_size for path in Path(run).iterdir()}
 
     def download(_: object, version: Version, file: str, target: Path) -> Path:

@@ -81,8 +81,8 @@ class MemoryClient:
         return Page(self.models[name].versions if name in self.models else ())
 
     def create_model_version(self, name: str, source: str, run_id: str, tags: Mapping[str, str]) -> Any:
+        held = self.get_registered_model(name).versions
         self.power.step()
-        held = self.models[name].versions
         made = SimpleNamespace(name=name, version=str(len(held) + 1), run_id=run_id, tags=dict(tags), source=source)
         held.append(made)
         return made

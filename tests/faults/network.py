@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from registry.errors import RegistryError
+from registry.http import Patience
 from registry.pull import pull
-from registry.rest import Patience, ServerSource
+from registry.rest import ServerSource
 from rejoinder.errors import RejoinderError
 from rejoinder.release import Release
 from rejoinder.store import Store

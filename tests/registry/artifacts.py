@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from registry.files import ARTIFACTS
 from registry.promote import promote
 from registry.publish import publish
 from registry.releases import bundle_model
-from registry.tracking import ARTIFACTS, connect, versions
+from registry.tracking import connect, versions
 from rejoinder.manifest import Kind
 from rejoinder.release import Release
 from tests.bundles import write_verdict

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from registry.address import artifact_location, shown_uri
 from registry.cli import main
-from registry.tracking import artifact_location, shown_uri
 from rejoinder.proof import Installed
 from tests.bundles import REPLIES, write_verdict
 

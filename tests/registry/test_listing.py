@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from registry.errors import NotFoundError
+from registry.files import upload
 from registry.listing import list_remote
 from registry.promote import rollback
 from registry.publish import publish
-from registry.tracking import connect, upload
+from registry.releases import Catalog
+from registry.tracking import connect
 from rejoinder.proof import Installed
 from rejoinder.release import Release
 from tests.bundles import reseal, write_verdict
@@ -49,7 +51,7 @@ def test_a_name_that_nobody_released_is_said_so(registry_name: str) -> None:
 
 def test_a_password_in_the_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("registry.listing.connect", lambda: None)
-    monkeypatch.setattr("registry.listing.release_versions", lambda *_: [])
+    monkeypatch.setattr("registry.listing.read_catalog", lambda *_: Catalog("rejoinder", [], {}))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://alice:secret@mlflow.example:5000")
     with pytest.raises(NotFoundError, match=r"at https://mlflow\.example:5000") as caught:
         list_remote("rejoinder")

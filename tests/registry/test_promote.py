@@ -13,12 +13,13 @@ import pytest
 
 from registry.draft import LAST_SERIAL, take_serial, upload_release, validity
 from registry.errors import NotFoundError, PromotionError, VerdictError
+from registry.files import upload
 from registry.keys import SigningKey, new_key, signing_key, trust_key
 from registry.promote import Promotion, promote, rollback
 from registry.publish import publish
-from registry.releases import aliased, bundle_model, champion, release_versions
+from registry.releases import bundle_model, champion, read_catalog
 from registry.seen import now
-from registry.tracking import Version, connect, mark, set_alias, upload, versions
+from registry.tracking import Version, connect, mark, set_alias, versions
 from rejoinder.manifest import Digest, Kind, VectorizerId, digest_bytes
 from rejoinder.proof import Installed
 from rejoinder.release import VERDICT, Blessing, Release, parse_time
@@ -39,7 +40,7 @@ def register(bundles: Bundles, name: str, folder: Path, champion: Release | None
 def forge(release: Release, verdict: bytes, key: Path | None = None, **fields: Any) -> Release:
     """Store a release that `publish` would not have made, signed by the publisher or with another key."""
     client = connect()
-    serial = take_serial(client, release.name)
+    serial = take_serial(client, read_catalog(client, release.name))
     forged = replace(release, serial=serial, blessed=Blessing("gate", digest_bytes(verdict)), **fields)
     documents = {VERDICT: verdict, "provenance.json": b"{}", "bom.json": b"{}"}
     with signing_key() as ours:
@@ -55,12 +56,12 @@ def verdict_bytes(folder: Path, bundles: Bundles, **more: Any) -> bytes:
 
 def held(name: str) -> dict[str, int]:
     """Serial by alias."""
-    return {alias: int(version.tags["serial"]) for alias, version in aliased(connect(), name).items()}
+    return {alias: int(version.tags["serial"]) for alias, version in read_catalog(connect(), name).aliases.items()}
 
 
 def version_of(name: str, serial: int) -> Version:
     """One release as MLflow has it."""
-    return next(v for v in release_versions(connect(), name) if v.tags["serial"] == str(serial))
+    return next(v for v in read_catalog(connect(), name).releases if v.tags["serial"] == str(serial))
 
 
 class TestPromote:
@@ -321,7 +322,7 @@ class TestRollback:
         with pytest.raises(PromotionError, match=r"is incomplete in MLflow.*tokenizer\.json"):
             rollback(name)
         assert held(name) == {"champion": 2, "previous": 1}
-        assert [v.tags["serial"] for v in release_versions(connect(), name)] == ["2", "1"]
+        assert [v.tags["serial"] for v in read_catalog(connect(), name).releases] == ["2", "1"]
         assert connect().get_registered_model(name).tags[LAST_SERIAL] == "2"
 
     def test_to_an_expired_release_is_what_renewing_is_for(self, registry_name: str, mine: Installed) -> None:
@@ -355,10 +356,10 @@ class TestSerials:
         client = connect()
         for spoilt in ("0", "-5", "many", ""):
             client.set_registered_model_tag(registry_name, LAST_SERIAL, spoilt)
-            assert take_serial(client, registry_name) == 2
+            assert take_serial(client, read_catalog(client, registry_name)) == 2
 
     def test_serials_rise_one_by_one(self, registry_name: str) -> None:
-        assert [take_serial(connect(), registry_name) for _ in range(3)] == [1, 2, 3]
+        assert [take_serial(connect(), read_catalog(connect(), registry_name)) for _ in range(3)] == [1, 2, 3]
 
     def test_a_release_is_valid_for_the_days_asked_for(self) -> None:
         created, expires = map(parse_time, validity(30))

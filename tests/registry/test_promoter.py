@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 from registry import promoter
+from registry.address import tracking_uri
 from registry.errors import PromoterError
 from registry.promoter import Timing, _Ticket, one_promoter
 from registry.server import Server
-from registry.tracking import connect, tracking_uri
+from registry.tracking import connect
 from tests.reach import ROOT
 from tests.registry.conftest import act_as
 
@@ -27,7 +28,8 @@ WORKER = """
 import sys, time
 from pathlib import Path
 from registry.promoter import Timing, one_promoter
-from registry.tracking import connect, tracking_uri
+from registry.address import tracking_uri
+from registry.tracking import connect
 
 name, counter, rounds, hold = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "hold"
 client = None if tracking_uri().startswith("sqlite") else connect()

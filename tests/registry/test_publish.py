@@ -9,9 +9,10 @@ import pytest
 
 from registry.draft import runtime_range
 from registry.errors import TrackingError, TransferError, VerdictError
+from registry.files import sizes, upload
 from registry.publish import publish
-from registry.releases import bundle_model, champion, find_release, release_versions
-from registry.tracking import connect, drop_alias, sizes, upload, versions
+from registry.releases import bundle_model, champion, read_catalog
+from registry.tracking import connect, drop_alias, versions
 from rejoinder.errors import ConsistencyError, IntegrityError
 from rejoinder.manifest import KINDS, digest_file
 from rejoinder.proof import Installed
@@ -32,13 +33,13 @@ def test_a_blessed_build_becomes_a_release(registry_name: str, mine: Installed, 
     assert release.vectorizer_id == mine.release.vectorizer_id
     assert release.blessed.verdict == digest_file(verdict)
     assert champion(registry_name) is None
-    assert find_release(connect(), registry_name, "challenger").tags["digest"] == release.digest
+    assert read_catalog(connect(), registry_name).find("challenger").tags["digest"] == release.digest
 
     client = connect()
-    (version,) = release_versions(client, registry_name)
+    (version,) = read_catalog(client, registry_name).releases
     assert version.tags["content"] == release.content
     assert client.get_run(version.run_id).data.metrics == {"r_1": 0.4, "cpu/ms": 3.0}
-    assert set(sizes(client, version.run_id)) == {*SIGNED, SIGNATURE}
+    assert set(sizes(client, version.run_id, version.source)) == {*SIGNED, SIGNATURE}
 
 
 def test_registering_again_changes_nothing(registry_name: str, mine: Installed, tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_registration_killed_before_its_alias_is_completed(
     drop_alias(connect(), registry_name, "challenger")
     again = publish(mine.bundles, verdict, registry_name)
     assert (again.release, again.is_new) == (first.release, False)
-    assert find_release(connect(), registry_name, "challenger").tags["digest"] == first.release.digest
+    assert read_catalog(connect(), registry_name).find("challenger").tags["digest"] == first.release.digest
 
 
 def test_not_blessed(registry_name: str, mine: Installed, tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def test_releases_of_many_serials_are_listed_over_all_pages(
     newest = None
     for serial in range(1, 6):
         newest = ship(build_bundles(tmp_path / str(serial), seed=serial), registry_name, champion=newest)
-    found = release_versions(connect(), registry_name)
+    found = read_catalog(connect(), registry_name).releases
     assert [version.tags["serial"] for version in found] == ["5", "4", "3", "2", "1"]
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from registry.errors import NotFoundError, RegistryError, TrackingError, TransferError
+from registry.http import Patience
 from registry.pull import pull
-from registry.rest import Patience, ServerSource
+from registry.rest import ServerSource
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from tests.faults.proxy import (
@@ -144,7 +145,7 @@ def test_a_server_that_recovers_is_asked_again(tmp_path: Path, status: int) -> N
 
 def test_pauses_double_from_try_to_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("registry.rest.time.sleep", pauses.append)
+    monkeypatch.setattr("registry.http.time.sleep", pauses.append)
     with serving(Answers([Reply(503, b"")])) as uri, pytest.raises(TransferError):
         ServerSource(uri, Patience(tries=4, pause=0.5)).fetch("place", "file", tmp_path / "f")
     assert [pause for pause in pauses if pause in (0.5, 1.0, 2.0, 4.0)] == [0.5, 1.0, 2.0]

@@ -81,7 +81,7 @@ def test_the_key_that_signed_is_the_one_that_the_document_names(mine: Installed,
     with pytest.raises(SignatureError) as caught:
         verify_signer(Installed(release, mine.folder, {}), trust)
     assert said(caught.value) == [f"signer: expected {ZERO}, got {signer().key}"]
-    assert str(caught.value).startswith("r: ")
+    assert str(caught.value).startswith(f"{release}: ")
 
 
 def test_the_folder_holds_the_document_that_was_asked_for(mine: Installed, trust: Trust) -> None:

