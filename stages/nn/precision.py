@@ -19,7 +19,7 @@ def multiplies_bf16(device: torch.device) -> bool:
         True if bfloat16 is faster there than float32.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities = torch.cpu.get_capabilities()  # avx512_bf16, amx_bf16, ...
     return any(value for name, value in capabilities.items() if name.endswith("bf16"))
 
