@@ -115,8 +115,8 @@ def install_release(store: Store, part: Path, release: Release) -> Path:
 
 def _move(part: Path, final: Path) -> None:
     for path in part.iterdir():
-        _sync(path)
-    _sync(part)
+        sync(path)
+    sync(part)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
         # Only what was damaged is ever installed again: a directory cannot be replaced by one rename.
@@ -124,7 +124,7 @@ def _move(part: Path, final: Path) -> None:
         shutil.rmtree(damaged, ignore_errors=True)
         final.rename(damaged)
     part.rename(final)
-    _sync(final.parent)
+    sync(final.parent)
 
 
 def activate(store: Store, release: Release) -> None:
@@ -169,12 +169,13 @@ def clean(store: Store) -> None:
 def _replace(store: Store, path: Path, digest: Digest) -> None:
     partial = incoming(store) / (path.name + ".part")
     partial.write_text(digest + "\n")
-    _sync(partial)
+    sync(partial)
     partial.replace(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Flush a file, or the names in a folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

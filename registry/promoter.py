@@ -162,7 +162,8 @@ class _Ticket:
             if self._left() < self._timing.lease / 2:
                 self.renew()
             time.sleep(min(self._timing.poll * len(ahead), self._timing.lease / 8))
-        self.renew()
+        if self._left() < self._timing.lease * 0.9:  # the first in the queue has only just taken its ticket
+            self.renew()
 
     def _open_tickets(self) -> list[Any]:
         found: list[Any] = []

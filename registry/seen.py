@@ -7,19 +7,19 @@ that is left; docs/threat-model.md says so.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
+from registry.install import sync
 from rejoinder.errors import BundleError, FreshnessError, Problem, StoreError
-from rejoinder.manifest import Digest, canonical_json, check_canonical, is_digest, parse_document
+from rejoinder.manifest import Digest, canonical_json, check_canonical, digest_bytes, is_digest, parse_document
 from rejoinder.release import MAX_SERIAL, Release, parse_time, write_time
 from rejoinder.trust import Trust
 
 STATE = "state.json"
-FORMAT = 1
+FORMAT = 2
 #: How far clocks may lie apart.
 CLOCK_SKEW = timedelta(days=1)
 
@@ -98,11 +98,10 @@ def record(release: Release, alias: str | None, trust: Trust) -> None:
             release.serial, release.digest, release.signer.key, write_time(now())
         )
         partial = trust.root / f".{STATE}.part"
-        with partial.open("wb") as file:
-            file.write(_to_bytes(seen))
-            file.flush()
-            os.fsync(file.fileno())
+        partial.write_bytes(_to_bytes(seen))
+        sync(partial)
         partial.replace(trust.root / STATE)
+        sync(trust.root)
 
 
 def read_seen(trust: Trust) -> dict[str, Seen]:
@@ -123,14 +122,15 @@ def read_seen(trust: Trust) -> dict[str, Seen]:
     except FileNotFoundError:
         return {}
     except (BundleError, OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        got = error.problems[0] if isinstance(error, BundleError) else type(error).__name__
         raise StoreError(
-            f"{path}: expected what this machine has seen so far, got {type(error).__name__}. Next: bring it back "
+            f"{path}: expected what this machine has seen so far, got {got}. Next: bring it back "
             "from a backup; or remove it, which lets older releases in once, and pull"
         ) from None
 
 
 def _parse(data: bytes) -> dict[str, Seen]:
-    """Believe only what `record` has written: a key twice, or a serial that is no number, would open a way back."""
+    """Believe only what `record` has written: a flipped bit in a serial would open a way back."""
     document = parse_document(data, STATE, FORMAT)
     seen = {key: Seen(**value) for key, value in document["seen"].items()}
     for one in seen.values():
@@ -143,7 +143,8 @@ def _parse(data: bytes) -> dict[str, Seen]:
 
 
 def _to_bytes(seen: Mapping[str, Seen]) -> bytes:
-    return canonical_json({"format": FORMAT, "seen": {key: asdict(value) for key, value in seen.items()}})
+    found = {key: asdict(value) for key, value in seen.items()}
+    return canonical_json({"format": FORMAT, "seen": found, "sha256": digest_bytes(canonical_json(found))})
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from rejoinder.signature import SIGNATURE
 from rejoinder.store import Store
 from tests.bundles import KEY, signer
 from tests.faults.outcome import Outcome
-from tests.faults.scene import Node, Scene, two_releases
+from tests.faults.scene import Node, Scene, evenly, two_releases
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -177,26 +177,28 @@ _DAMAGES: tuple[bytes, ...] = (
     b"{}",
     b"\0" * 300,
     b"\xff\xfe",
-    b'{"format":1}',
-    b'{"format":1,"seen":[]}',
-    b'{"format":1,"seen":{"rejoinder@champion":null}}',
-    b'{"format":1,"seen":{"rejoinder@champion":{"serial":1}}}',
-    b'{"format":1,"seen":{"rejoinder@champion":{"serial":"9","release":"","key":"","at":""}}}',
-    b'{"format":1,"seen":{"rejoinder@champion":{"serial":null,"release":"","key":"","at":""}}}',
-    b'{"format":1,"seen":{"rejoinder@champion":{"serial":1e400,"release":"","key":"","at":""}}}',
-    b'{"format":2,"seen":{}}',
+    b'{"format":2}',
+    b'{"format":2,"seen":[]}',
+    b'{"format":2,"seen":{"rejoinder@champion":null}}',
+    b'{"format":2,"seen":{"rejoinder@champion":{"serial":1}}}',
+    b'{"format":2,"seen":{"rejoinder@champion":{"serial":"9","release":"","key":"","at":""}}}',
+    b'{"format":2,"seen":{"rejoinder@champion":{"serial":null,"release":"","key":"","at":""}}}',
+    b'{"format":2,"seen":{"rejoinder@champion":{"serial":1e400,"release":"","key":"","at":""}}}',
+    b'{"format":1,"seen":{}}',
     b"[" * 100_000,
 )
 
 
-def damaged_state(root: Path, tries: int = len(_DAMAGES) + 30) -> Outcome:
-    """Cut the memory short, or write something else into it."""
+def damaged_state(root: Path, tries: int = 200) -> Outcome:
+    """Cut the memory short, flip a bit of it, or write something else into it."""
     play = Play(root)
     path = play.node.trust.root / "state.json"
     whole = path.read_bytes()
     cuts = [whole[:length] for length in range(0, len(whole) - 1, max(1, len(whole) // 30))]
+    flips = [whole[:n] + bytes([whole[n] ^ 1]) + whole[n + 1 :] for n in range(len(whole))]
+    flips = [flips[number - 1] for number in evenly(len(flips), max(1, tries - len(_DAMAGES) - len(cuts)))]
     results = []
-    for number, data in enumerate([*_DAMAGES, *cuts][:tries]):
+    for number, data in enumerate([*_DAMAGES, *cuts, *flips][:tries]):
         path.write_bytes(data)
         results.append(play.offer(Offer(play.sign(10 + number), StoreError)))
     return _outcome("a damaged trust state", results)

@@ -117,8 +117,8 @@ def test_a_wiped_memory_lets_an_older_release_in_until_it_expires(release: Relea
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[]", b"{}", b"null", b'{"format": 2, "seen": {}}', b'{"format": 1}', b'{"format": 1, "seen": 7}',
-     b'{"format": 1, "seen": {"a@b": {}}}', b'{"format": 1, "seen": {"a@b": 7}}', b"\xff"],
+    [b"", b"{", b"[]", b"{}", b"null", b'{"format": 1, "seen": {}}', b'{"format": 2}', b'{"format": 2, "seen": 7}',
+     b'{"format": 2, "seen": {"a@b": {}}}', b'{"format": 2, "seen": {"a@b": 7}}', b"\xff"],
 )  # fmt: skip
 def test_a_memory_that_cannot_be_read_is_never_taken_for_empty(release: Release, trust: Trust, data: bytes) -> None:
     (trust.root / STATE).write_bytes(data)
@@ -126,6 +126,14 @@ def test_a_memory_that_cannot_be_read_is_never_taken_for_empty(release: Release,
         with pytest.raises(StoreError, match=r"state\.json: expected what this machine has seen.*Next:"):
             action(release, "champion", trust)
     assert (trust.root / STATE).read_bytes() == data
+
+
+def test_a_serial_that_was_changed_on_the_disk_is_not_believed(release: Release, trust: Trust) -> None:
+    record(release, "champion", trust)
+    whole = (trust.root / STATE).read_bytes()
+    (trust.root / STATE).write_bytes(whole.replace(b'"serial": 5', b'"serial": 1'))
+    with pytest.raises(StoreError, match="canonical JSON"):
+        check_fresh(replace(release, serial=4), "champion", trust)
 
 
 def test_the_memory_is_replaced_whole(release: Release, trust: Trust) -> None:
