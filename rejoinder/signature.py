@@ -27,6 +27,7 @@ SIGNATURE = "release.sig"
 #: What a release folder holds beside its signature; the signature must name exactly these.
 SIGNED = ("bom.json", "provenance.json", "release.json", "verdict.json")
 MAX_BYTES = 1 << 24  # 16 MiB for one file of a release folder: ours hold some 10 KiB
+_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://model_signing/signature/v1.0"
@@ -124,12 +125,25 @@ def _read_envelope(folder: Path) -> _Envelope:
 
 def _parse_envelope(document: Any) -> _Envelope:
     material, envelope = document["verificationMaterial"], document["dsseEnvelope"]
-    if envelope["payloadType"] != _PAYLOAD_TYPE:
-        raise ValueError("payload type")
     (only,) = envelope["signatures"]  # ValueError unless there is exactly one
+    has_certificates = "x509CertificateChain" in material
+    hint = "" if has_certificates else material["publicKey"]["hint"]
+    who = (
+        {"x509CertificateChain": material["x509CertificateChain"]}
+        if has_certificates
+        else {"publicKey": {"hint": hint}}
+    )
+    signatures = [{"sig": only["sig"], "keyid": ""}]
+    # No signature covers the rest. It decides nothing, and yet nothing is taken but what the library writes.
+    if document != {
+        "mediaType": _MEDIA_TYPE,
+        "verificationMaterial": {**who, "tlogEntries": []},
+        "dsseEnvelope": {"payload": envelope["payload"], "payloadType": _PAYLOAD_TYPE, "signatures": signatures},
+    }:
+        raise ValueError("another form")
     return _Envelope(
-        hint=str(material.get("publicKey", {}).get("hint", "")),
-        has_certificates="x509CertificateChain" in material,
+        hint=hint,
+        has_certificates=has_certificates,
         payload=base64.b64decode(envelope["payload"], validate=True),
         signature=base64.b64decode(only["sig"], validate=True),
     )
