@@ -154,15 +154,15 @@ def rollbacks(shop: Shop, rounds: int) -> list[list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """A server that holds two releases, and a node that pulls from it."""
+    """An MLflow that holds two releases, and a node that pulls from it."""
 
     name: str
     node: Store
 
 
 @contextmanager
-def open_shop(bundles: Mapping[Kind, Path], folder: Path) -> Iterator[Shop]:
-    """Run a server with PostgreSQL and authentication, and ship two releases to it.
+def server_shop(bundles: Mapping[Kind, Path], folder: Path) -> Iterator[Shop]:
+    """Run a server with PostgreSQL and accounts, and ship two releases to it.
 
     Args:
         bundles: bundle directory by kind; read only.
@@ -173,19 +173,42 @@ def open_shop(bundles: Mapping[Kind, Path], folder: Path) -> Iterator[Shop]:
     """
     from registry.server import running_server
 
+    with (
+        running_server(folder / "server", log=folder / "server.log") as server,
+        _shop(bundles, folder, server.environment("publisher")) as shop,
+    ):
+        yield shop
+
+
+@contextmanager
+def local_shop(bundles: Mapping[Kind, Path], folder: Path) -> Iterator[Shop]:
+    """Ship two releases to a local database.
+
+    Args:
+        bundles: bundle directory by kind; read only.
+        folder: an empty directory.
+
+    Yields:
+        The shop; this process is its publisher.
+    """
+    with _shop(bundles, folder, {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}) as shop:
+        yield shop
+
+
+@contextmanager
+def _shop(bundles: Mapping[Kind, Path], folder: Path, mlflow: Mapping[str, str]) -> Iterator[Shop]:
     environment = dict(os.environ)
-    with running_server(folder / "server", log=folder / "server.log") as server:
-        os.environ.update(server.environment("publisher"))
-        os.environ["REJOINDER_TRUST"] = str(folder / "trust")
-        shutil.copytree(Trust(Path(environment.get("REJOINDER_TRUST") or DEFAULT_TRUST)).root, folder / "trust")
-        pair = new_key("bench", folder / "keys")
-        os.environ["REJOINDER_SIGNING_KEY"] = str(trust_key(pair.public, Trust(folder / "trust")) and pair.private)
-        try:
-            _ship_two(bundles, folder)
-            yield Shop("bench", Store(folder / "node"))
-        finally:
-            os.environ.clear()
-            os.environ.update(environment)
+    os.environ.update(mlflow)
+    os.environ["REJOINDER_TRUST"] = str(folder / "trust")
+    shutil.copytree(Trust(Path(environment.get("REJOINDER_TRUST") or DEFAULT_TRUST)).root, folder / "trust")
+    pair = new_key("bench", folder / "keys")
+    os.environ["REJOINDER_SIGNING_KEY"] = str(trust_key(pair.public, Trust(folder / "trust")) and pair.private)
+    try:
+        _ship_two(bundles, folder)
+        yield Shop("bench", Store(folder / "node"))
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def _ship_two(bundles: Mapping[Kind, Path], folder: Path) -> None:
@@ -224,11 +247,14 @@ def main() -> None:
     text = heading("What releases cost", MODULE, ("mlflow", "model-signing", "onnxruntime", "faiss-cpu"))
     text += f"- release: {store.current().release}\n"
     text += _section("Verify 500 MB", ("", "MB/s", "MB per CPU-s"), verify_rates(bundles, chosen.rounds))
-    with tempfile.TemporaryDirectory() as folder, open_shop(bundles, Path(folder)) as shop:
-        rows = unchanged_pulls(store, shop, chosen.rounds)
-        text += _section("Pull what is installed already", ("from", "wall s", "CPU-s"), rows)
-        rows = rollbacks(shop, chosen.rounds)
-        text += _section("From rollback to the new answer", ("step", "wall s", "CPU-s"), rows)
+    for title, place in (("a server with accounts", server_shop), ("a local database", local_shop)):
+        with tempfile.TemporaryDirectory() as folder, place(bundles, Path(folder)) as shop:
+            if place is server_shop:
+                rows = unchanged_pulls(store, shop, chosen.rounds)
+                text += _section("Pull what is installed already", ("from", "wall s", "CPU-s"), rows)
+            rows = rollbacks(shop, chosen.rounds)
+            head = ("step", "wall s", "CPU-s")
+            text += _section(f"From rollback to the new answer, with {title}", head, rows)
     text += _section("Open", ("", "median"), openings(bundles, chosen.rounds))
     publish(text + "\n" + __doc__.split("\n\n")[1] + "\n", chosen.out)
 
