@@ -250,8 +250,8 @@ def parse_clearly(data: bytes, subject: str) -> Any:
         FormatError: if it is no JSON, a key stands twice, a number is no finite one, or a text is no Unicode.
     """
     try:
-        found = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_int=_exact)
-        json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")
+        found = json.loads(data.decode(), object_pairs_hook=_unique, parse_int=_exact)
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise FormatError(
             subject, [Problem("encoding", "JSON that can be read in one way only", type(error).__name__)]
