@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -73,8 +74,13 @@ def test_a_rollback_asks_the_server_few_times(
     registry_name: str, mine: Installed, foreign: Installed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ship(foreign.bundles, registry_name, ship(mine.bundles, registry_name))
-    asked = []
+    asked: list[str | None] = []
     send = requests.Session.send
-    monkeypatch.setattr(requests.Session, "send", lambda *a, **k: asked.append(a[1].url) or send(*a, **k))
+
+    def counted(session: requests.Session, request: requests.PreparedRequest, **settings: Any) -> requests.Response:
+        asked.append(request.url)
+        return send(session, request, **settings)
+
+    monkeypatch.setattr(requests.Session, "send", counted)
     assert rollback(registry_name).release.bundles == mine.release.bundles
     assert len(asked) <= MOST_REQUESTS, asked
