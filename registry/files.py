@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from registry.address import artifact_location, is_server, tracking_uri
+from registry.address import artifact_location, is_server, shown_uri, tracking_uri
 from registry.errors import NotFoundError, TrackingError, TransferError
 from registry.http import Endpoint, endpoint, place_of
 from registry.progress import transfer_bar
@@ -27,13 +27,11 @@ ARTIFACTS = "files"  # folder of a run that holds what the version stands for
 _BATCH = 1000  # metrics in one request
 
 
-def sizes(client: MlflowClient, run_id: str, source: str) -> dict[str, int]:
-    """What MLflow really holds of a run.
+def sizes(source: str) -> dict[str, int]:
+    """What MLflow really holds.
 
     Args:
-        client: an open client.
-        run_id: the run.
-        source: address of its files.
+        source: address of the files.
 
     Returns:
         Size in bytes by file name.
@@ -43,8 +41,10 @@ def sizes(client: MlflowClient, run_id: str, source: str) -> dict[str, int]:
     """
     if (server := _server_of(source)) is not None:
         return server.sizes(place_of(source))
-    with speaking_to_mlflow("list artifacts"):
-        listed = client.list_artifacts(run_id, ARTIFACTS)
+    from mlflow.artifacts import list_artifacts
+
+    with speaking_to_mlflow("list files"):
+        listed = list_artifacts(artifact_uri=source, tracking_uri=tracking_uri())
     return {Path(file.path).name: int(file.file_size or 0) for file in listed}
 
 
@@ -109,7 +109,7 @@ def _send(client: MlflowClient, run_id: str, source: str, directory: Path, sent:
         for name, size in sent.items():
             client.log_artifact(run_id, str(directory / name), ARTIFACTS)
             advance(size)
-    held = sizes(client, run_id, source)
+    held = sizes(source)
     if held != sent:
         wrong = sorted(key for key in sent.keys() | held.keys() if sent.get(key) != held.get(key))
         lines = [f"  - {key}: sent {sent.get(key, 0)} bytes, MLflow holds {held.get(key, 0)}" for key in wrong]
@@ -127,12 +127,11 @@ def _experiment_id(client: MlflowClient, name: str) -> str:
     return str(experiment_id)
 
 
-def download(client: MlflowClient, version: Version, file: str, directory: Path) -> Path:
-    """Fetch one file of a version; its bytes are whatever MLflow delivered.
+def download(source: str, file: str, directory: Path) -> Path:
+    """Fetch one file; its bytes are whatever MLflow delivered.
 
     Args:
-        client: an open client.
-        version: where it belongs.
+        source: address of its folder.
         file: its name.
         directory: where to put it.
 
@@ -142,28 +141,25 @@ def download(client: MlflowClient, version: Version, file: str, directory: Path)
     Raises:
         NotFoundError: if MLflow holds no such file.
         TrackingError: if MLflow fails.
+        TransferError: if a server delivers it in part, or none within bounds.
     """
-    try:
-        return _download(client, version, file, directory)
-    except TrackingError:
-        if file in sizes(client, version.run_id, version.source):
-            raise
-    except NotFoundError:
-        pass
-    raise NotFoundError(f"{version}: expected a file {file}, got none. Next: register the release again")
-
-
-def _download(client: MlflowClient, version: Version, file: str, directory: Path) -> Path:
-    if (server := _server_of(version.source)) is not None:
-        server.fetch(place_of(version.source), file, directory / file)
+    if (server := _server_of(source)) is not None:
+        server.fetch(place_of(source), file, directory / file)
         return directory / file
     from mlflow.artifacts import download_artifacts
 
-    with speaking_to_mlflow(f"deliver {file} of {version}"):
-        uri = client.get_model_version_download_uri(version.name, str(version.number))
-        return Path(
-            download_artifacts(artifact_uri=f"{uri}/{file}", dst_path=str(directory), tracking_uri=tracking_uri())
-        )
+    try:
+        with speaking_to_mlflow(f"deliver {file}"):
+            found = download_artifacts(
+                artifact_uri=f"{source}/{file}", dst_path=str(directory), tracking_uri=tracking_uri()
+            )
+    except TrackingError:
+        if file in sizes(source):
+            raise
+        raise NotFoundError(
+            f"{file}: expected in MLflow at {shown_uri()}, got no such file. Next: register the release again"
+        ) from None
+    return Path(found)
 
 
 def _server_of(source: str) -> Endpoint | None:

@@ -156,7 +156,7 @@ def _fit(
 ) -> Release:
     """Fetch a release and check all that promotion asks of it."""
     try:
-        release = fetch_folder(client, version, folder)
+        release = fetch_folder(version, folder)
     except BundleError as error:
         raise PromotionError(f"{version.name} #{version.tags['serial']} cannot be promoted:\n{error}") from error
     is_champion = now.champion is not None and now.champion.number == version.number

@@ -80,7 +80,7 @@ def publish(
         for kind, directory in bundles.items():
             _ensure_bundle(client, name, directory, manifests[kind])
         if same is not None and same.number in {version.number for version in now.aliases.values()}:
-            return Published(fetch_release(client, same), is_new=False)
+            return Published(fetch_release(same), is_new=False)
         return _challenge(client, name, judged, manifests, key=key, valid_days=valid_days)
 
 
@@ -103,7 +103,7 @@ def _challenge(
             documents = _documents(release, manifests, judged)
             version = upload_release(client, release, documents, key, judged.metrics)
         else:  # registered before, and killed before it became the challenger
-            release, version = fetch_release(client, same), same
+            release, version = fetch_release(same), same
         if now.champion is None or now.champion.number != version.number:
             fence.check()
             set_alias(client, version, CHALLENGER)

@@ -101,7 +101,7 @@ def pull(
         fetched = _bundles(source, store, release)
         is_new = store.current_digest() != release.digest
         installed = Installed(release, folder, {kind: store.bundle_dir(release.bundles[kind]) for kind in KINDS})
-        if is_new or fetched:
+        if fetched or not _was_proved(store, release):
             from rejoinder.bundle import open_release  # imports numpy, ONNX Runtime and FAISS
 
             # A release that this machine cannot prove must not become the one that it serves.
@@ -174,6 +174,11 @@ def _bundles(source: Source, store: Store, release: Release) -> bool:
                 advance(size)
         install_bundle(store, part, release.bundles[kind])
     return bool(missing)
+
+
+def _was_proved(store: Store, release: Release) -> bool:
+    """Whether these bundles were opened here before, as a rollback's were: no release is installed without that."""
+    return any(known.content == release.content for known in store.releases())
 
 
 def _is_whole(store: Store, digest: Digest) -> bool:

@@ -120,11 +120,10 @@ def find_versions(client: MlflowClient, model: str, digest: Digest) -> list[Vers
     return found
 
 
-def fetch_folder(client: MlflowClient, version: Version, folder: Path, trust: Trust | None = None) -> Release:
+def fetch_folder(version: Version, folder: Path, trust: Trust | None = None) -> Release:
     """Fetch a release's folder and check its signature before anything in it is parsed.
 
     Args:
-        client: an open client.
         version: of the release.
         folder: an empty directory.
         trust: whom this machine believes; by default `Trust.default()`.
@@ -138,16 +137,15 @@ def fetch_folder(client: MlflowClient, version: Version, folder: Path, trust: Tr
         BundleError: if it is not signed by a trusted key, or is not what was registered.
     """
     for file in (SIGNATURE, *SIGNED):
-        download(client, version, file, folder)
+        download(version.source, file, folder)
     verify_signature(folder, trust or Trust.default())
     return read_release(folder / RELEASE, Digest(version.tags.get("digest", "")))
 
 
-def fetch_release(client: MlflowClient, version: Version) -> Release:
+def fetch_release(version: Version) -> Release:
     """Fetch a release's document, its signature checked.
 
     Args:
-        client: an open client.
         version: of the release.
 
     Returns:
@@ -159,7 +157,7 @@ def fetch_release(client: MlflowClient, version: Version) -> Release:
         BundleError: if it is not signed by a trusted key, or is not what was registered.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return fetch_folder(client, version, Path(folder))
+        return fetch_folder(version, Path(folder))
 
 
 def fetch_manifest(client: MlflowClient, name: str, kind: Kind, digest: Digest) -> tuple[Manifest, Version]:
@@ -184,10 +182,10 @@ def fetch_manifest(client: MlflowClient, name: str, kind: Kind, digest: Digest) 
     model = bundle_model(name, kind)
     problem = ""
     for version in find_versions(client, model, digest):
-        held = sizes(client, version.run_id, version.source)
+        held = sizes(version.source)
         with tempfile.TemporaryDirectory() as folder:
             try:
-                download(client, version, MANIFEST, Path(folder))
+                download(version.source, MANIFEST, Path(folder))
                 manifest = read_manifest(Path(folder), digest)
             except (NotFoundError, IntegrityError) as error:
                 problem = type(error).__name__
@@ -216,4 +214,4 @@ def champion(name: str = DEFAULT_NAME, client: MlflowClient | None = None) -> Re
     """
     client = client or connect()
     version = read_catalog(client, name).champion
-    return None if version is None else fetch_release(client, version)
+    return None if version is None else fetch_release(version)

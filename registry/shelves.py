@@ -81,7 +81,7 @@ class RemoteShelf:
         client = connect()
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir(parents=True)
-        release = fetch_folder(client, read_catalog(client, self.name).find(_which(which)), into)
+        release = fetch_folder(read_catalog(client, self.name).find(_which(which)), into)
         pinned = release.bundles
         return into, {kind: fetch_manifest(client, self.name, kind, pinned[kind])[0] for kind in KINDS}
 

@@ -172,8 +172,11 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
     return problems
 
 
+_PAIRS = json.JSONDecoder(object_pairs_hook=list)  # `json.loads` would make one for every line
+
+
 def _reply(line: str) -> IndexedReply:
-    pairs: list[tuple[str, Any]] = json.loads(line, object_pairs_hook=list)
+    pairs: list[tuple[str, Any]] = _PAIRS.decode(line)
     reply = IndexedReply(**dict(pairs))
     if len(pairs) != 3 or not (type(reply.text) is str and type(reply.senders) is type(reply.count) is int):
         raise TypeError("a key twice, or a value of another type")

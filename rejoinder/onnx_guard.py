@@ -194,6 +194,8 @@ def _field(data: bytes | mmap.mmap, position: int, end: int) -> _Field:
 
 def _varint(data: bytes | mmap.mmap, position: int, end: int) -> tuple[int, int]:
     """A number of at most ten bytes, and the offset after it."""
+    if position < end and data[position] < 0x80:  # nearly all of them, and there are ten thousands
+        return data[position], position + 1
     value = 0
     for shift in range(0, 70, 7):
         if position >= end:

@@ -7,7 +7,7 @@ serves. One token batch gives the same vectors on each of these paths.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,6 +71,25 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     return [encoding.ids for encoding in encodings]
 
 
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Group texts of like length, so that little is padded: a few long ones would make all others as long.
+
+    Args:
+        lengths: tokens of each text.
+
+    Yields:
+        Rows, shortest first: at most `_BATCH`, the longest at most twice as long as the shortest.
+    """
+    rows: list[int] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        if rows and (len(rows) == _BATCH or lengths[row] > 2 * lengths[rows[0]]):
+            yield rows
+            rows = []
+        rows.append(row)
+    if rows:
+        yield rows
+
+
 class Vectorizer:
     """An opened vectorizer. Safe to share between threads."""
 
@@ -119,9 +138,7 @@ class Vectorizer:
         """
         ids = self.tokenize(texts)
         vectors = np.empty((len(ids), self.dim), np.float32)
-        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        for start in range(0, len(order), _BATCH):
-            rows = order[start : start + _BATCH]
+        for rows in batches([len(row) for row in ids]):
             vectors[rows] = self._run([ids[row] for row in rows])
         return vectors
 

@@ -355,7 +355,7 @@ def _look(node: Node, contents: Sequence[str]) -> None:
     known = read_catalog(client, NAME).releases
     for version in known:
         with tempfile.TemporaryDirectory() as folder:
-            release = fetch_folder(client, version, Path(folder), node.trust)
+            release = fetch_folder(version, Path(folder), node.trust)
         for kind, digest in release.bundles.items():
             fetch_manifest(client, NAME, kind, digest)
     serials = [version.tags["serial"] for version in sorted(known, key=lambda version: version.number)]

@@ -153,7 +153,7 @@ def promoted(store: Store, folder: Path, trust: Path) -> Release:
         "serial": str(installed.release.serial),
         "content": installed.release.content,
     }
-    version = Version(installed.release.name, 1, str(installed.folder), tags, "")
+    version = Version(installed.release.name, 1, "", tags, str(installed.folder))
     with _store_for_mlflow(installed), patch.dict(os.environ, {"REJOINDER_TRUST": str(trust)}):
         # As if it were champion already: whom the verdict compared with is no question of form.
         return promote._fit(None, version, folder, Catalog(version.name, [version], {CHAMPION: version}))
@@ -165,13 +165,13 @@ def _store_for_mlflow(installed: Installed) -> Iterator[None]:
     folders = {f"{installed.release.name}-{kind}": path for kind, path in installed.bundles.items()}
 
     def versions(_: object, name: str, **tags: str) -> list[Version]:
-        return [Version(name, 1, str(folders[name]), tags, "")]
+        return [Version(name, 1, "", tags, str(folders[name]))]
 
-    def sizes(_: object, run: str, source: str) -> dict[str, int]:
-        return {path.name: path.stat().st_size for path in Path(run).iterdir()}
+    def sizes(source: str) -> dict[str, int]:
+        return {path.name: path.stat().st_size for path in Path(source).iterdir()}
 
-    def download(_: object, version: Version, file: str, target: Path) -> Path:
-        return Path(shutil.copy(Path(version.run_id) / file, target))
+    def download(source: str, file: str, target: Path) -> Path:
+        return Path(shutil.copy(Path(source) / file, target))
 
     with patch.multiple("registry.releases", versions=versions, sizes=sizes, download=download):
         yield

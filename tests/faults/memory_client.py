@@ -91,9 +91,6 @@ class MemoryClient:
         self.power.step()
         self.models[name].versions[int(version) - 1].tags[key] = value
 
-    def get_model_version_download_uri(self, name: str, version: str) -> str:
-        return str(self.models[name].versions[int(version) - 1].source)
-
     def get_experiment_by_name(self, name: str) -> Any:
         return SimpleNamespace(experiment_id=name)
 
@@ -115,11 +112,11 @@ class MemoryClient:
     def set_terminated(self, run_id: str, status: str) -> None:
         self.power.step()
 
-    def list_artifacts(self, run_id: str, folder: str) -> list[Any]:
-        return [
-            SimpleNamespace(path=f"{folder}/{name}", file_size=len(data))
-            for name, data in self.runs[run_id].items()
-        ]
+    def list_artifacts(self, artifact_uri: str, tracking_uri: str) -> list[Any]:
+        """In the place of `mlflow.artifacts.list_artifacts`."""
+        run_id, _ = artifact_uri.removeprefix("memory:/").split("/")
+        held = self.runs[run_id].items()
+        return [SimpleNamespace(path=name, file_size=len(data)) for name, data in held]
 
     def download_artifacts(self, artifact_uri: str, dst_path: str, tracking_uri: str) -> str:
         """In the place of `mlflow.artifacts.download_artifacts`."""

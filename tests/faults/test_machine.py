@@ -56,7 +56,7 @@ def take_the_champion_back(patch: pytest.MonkeyPatch) -> None:
     """Any release may be promoted, an older one too."""
 
     def fit(client: Any, version: Any, folder: Path, *_: Any, **__: Any) -> Any:
-        release = fetch_folder(client, version, folder)
+        release = fetch_folder(version, folder)
         object.__setattr__(release, "serial", 1 << 40)  # so that it never looks older
         return release
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -217,15 +217,16 @@ def staged(root: Path) -> Iterator[Stage]:
         patch.setattr("registry.publish.provenance", lambda *_: b'{"predicate": {}}\n')
         patch.setattr("registry.publish.base_encoder", lambda *_: None)
         patch.setattr("registry.publish.bill_of_materials", lambda *_: b"{}\n")
-        patch.setattr(mlflow.artifacts, "download_artifacts", _delivering(stage))
+        for call in ("download_artifacts", "list_artifacts"):
+            patch.setattr(mlflow.artifacts, call, _asking(stage, call))
         yield stage
 
 
-def _delivering(stage: Stage) -> Callable[..., str]:
-    def download(**said: str) -> str:
-        return _world(stage).client.download_artifacts(**said)
+def _asking(stage: Stage, call: str) -> Callable[..., Any]:
+    def ask(**said: str) -> Any:
+        return getattr(_world(stage).client, call)(**said)
 
-    return download
+    return ask
 
 
 def _world(stage: Stage) -> World:
