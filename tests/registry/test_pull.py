@@ -10,9 +10,10 @@ import pytest
 
 from registry.errors import NotFoundError, TransferError
 from registry.install import clean, incoming, part_dir
+from registry.promote import rollback
 from registry.pull import pull
 from rejoinder.bundle import open_release
-from rejoinder.errors import BundleError, IntegrityError
+from rejoinder.errors import BundleError, ConsistencyError, IntegrityError
 from rejoinder.manifest import KINDS, Kind
 from rejoinder.proof import Installed
 from rejoinder.release import Release
@@ -53,6 +54,23 @@ def test_the_champion_comes_unless_another_is_named(remote: Remote, successor: R
     assert pull(remote.store, remote.name, 1).release == remote.release
     assert remote.store.current().release == remote.release
     assert [release.serial for release in remote.store.releases()] == [2, 1]
+
+
+def test_bundles_that_were_proved_here_are_not_opened_again(
+    remote: Remote, successor: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pull(remote.store, remote.name, 1)
+    back = rollback(remote.name).release
+    monkeypatch.setattr("rejoinder.bundle.open_release", refuse)
+    assert pull(remote.store, remote.name).release == back
+    assert back.content == remote.release.content
+    with pytest.raises(ConsistencyError, match="opened"):
+        pull(remote.store, remote.name, successor.serial)
+    assert remote.store.current().release == back
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise ConsistencyError("opened", [])
 
 
 def test_a_second_pull_downloads_nothing(remote: Remote) -> None:

@@ -19,7 +19,7 @@ from rejoinder.manifest import read_manifest
 from rejoinder.probes import TEXTS
 from rejoinder.proof import Installed
 from rejoinder.text import normalize
-from rejoinder.vectorizer import load_vectorizer, session_options
+from rejoinder.vectorizer import batches, load_vectorizer, session_options
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=50))
@@ -27,6 +27,15 @@ def test_batch_and_order_do_not_matter(opened: OpenRelease, texts: list[str]) ->
     together = opened.vectorizer.encode(texts)
     alone = np.vstack([opened.vectorizer.encode([text]) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+@given(st.lists(st.integers(1, 300), max_size=200))
+def test_batches_hold_every_row_once_and_pad_none_to_more_than_twice_its_length(lengths: list[int]) -> None:
+    found = list(batches(lengths))
+    assert sorted(row for rows in found for row in rows) == list(range(len(lengths)))
+    for rows in found:
+        assert 0 < len(rows) <= 32
+        assert max(lengths[row] for row in rows) <= 2 * min(lengths[row] for row in rows)
 
 
 @given(st.text())
