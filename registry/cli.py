@@ -60,7 +60,7 @@ main.add_command(diff)
 @name_option
 @store_option
 def releases(remote: bool, name: str, root: Path | None) -> None:
-    """List releases; * marks the current (installed) one or the champion (remote)."""
+    """List releases. * marks the current (installed) one or the champion (remote)."""
     if not remote:
         list_installed(open_store(root))
         return
@@ -103,7 +103,7 @@ def register(
     valid_days: int,
     name: str,
 ) -> None:
-    """Sign blessed bundles and register them as the challenger; does nothing the second time."""
+    """Sign blessed bundles as the challenger. Does nothing the second time."""
     from registry.publish import publish
 
     bundles: dict[Kind, Path] = {"model": model, "cache": cache, "index": index}
@@ -119,7 +119,7 @@ def register(
 @click.option("--serial", type=click.IntRange(min=1), help="Which release; default: the challenger.")
 @name_option
 def promote(serial: int | None, name: str) -> None:
-    """Make a release the champion, if it is blessed, signed, complete and tied together."""
+    """Make a release the champion. It must be blessed, signed, complete and tied together."""
     from registry.promote import promote as make_champion
     from registry.releases import CHALLENGER
 
@@ -131,7 +131,7 @@ def promote(serial: int | None, name: str) -> None:
 @_valid_option
 @name_option
 def rollback(to: int | None, valid_days: int, name: str) -> None:
-    """Release an earlier champion's bundles once more, under a new serial, and make that the champion."""
+    """Go back to an earlier champion. Its bundles are signed once more, under a new serial."""
     from registry.promote import rollback as roll_back
 
     _say_champion(roll_back(name, to, valid_days))
@@ -171,7 +171,7 @@ def pull(
     name: str,
     root: Path | None,
 ) -> None:
-    """Install a release, verified and proved, and make it the current one."""
+    """Install a release. It is verified and proved before it becomes the current one."""
     from registry.pull import pull as install
     from registry.source import choose_source
     from registry.watch import follow
@@ -188,7 +188,7 @@ def pull(
 
 @main.group(epilog="\b\nExample:\n  rejoinder keys new --name production --folder /etc/rejoinder/keys")
 def keys() -> None:
-    """Keys that sign releases, and keys that are trusted."""
+    """Make keys that sign releases."""
 
 
 @keys.command("new", epilog="\b\nExample:\n  rejoinder keys new --name production --folder /etc/rejoinder/keys")
@@ -196,7 +196,7 @@ def keys() -> None:
 @click.option("--folder", type=_DIRECTORY, default=Path(".rejoinder/keys"), show_default=True)
 @click.option("--trust", is_flag=True, help="Also trust the new key on this machine.")
 def keys_new(name: str, folder: Path, trust: bool) -> None:
-    """Make a key pair: NAME.pem signs and stays secret, NAME.pub goes into every puller's trust folder."""
+    """Make a key pair. NAME.pem signs and stays secret, NAME.pub goes into every puller's trust folder."""
     from registry.keys import KEY, new_key, trust_key
     from rejoinder.trust import Trust
 
@@ -210,7 +210,7 @@ def keys_new(name: str, folder: Path, trust: bool) -> None:
 @main.command(epilog="\b\nExample:\n  rejoinder doctor")
 @store_option
 def doctor(root: Path | None) -> None:
-    """Show what a report of a problem should include: versions, providers, processor, places."""
+    """Show versions, providers and places. A report of a problem should include them."""
     from registry.doctor import examine
 
     for title, rows in examine(open_store(root)).items():

@@ -57,7 +57,7 @@ def _which(context: click.Context, parameter: click.Parameter, value: str | None
 @_name_option
 @store_option
 def show(*, which: str | None, remote: bool, as_json: bool, name: str, root: Path | None) -> None:
-    """Show a release: what it holds, how it fared, what it was built from.
+    """Show one release. What it holds, how it fared, what it was built from.
 
     SERIAL is a serial, `current` or `previous` of the store, or `champion`, `challenger` or `previous` of MLflow.
     Without it, the current release is shown; with --remote, the champion.
@@ -81,7 +81,7 @@ def show(*, which: str | None, remote: bool, as_json: bool, name: str, root: Pat
 @_name_option
 @store_option
 def diff(*, a: str, b: str, remote: bool, as_json: bool, everything: bool, name: str, root: Path | None) -> None:
-    """Show what changed from release A to release B: digests, sizes, metrics, parameters, sources, tools.
+    """Compare two releases. Digests, sizes, metrics, parameters, sources, tools: what changed from A to B.
 
     A and B are serials, `current` or `previous` of the store, or `champion`, `challenger` or `previous` of MLflow.
     """

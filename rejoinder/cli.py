@@ -85,7 +85,7 @@ def main() -> None:
 def ask(
     context: click.Context, *, text: str | None, trace: bool, as_json: bool, root: Path | None, provider: str | None
 ) -> None:
-    """Answer TEXT, or a dialogue on standard input: one turn a line, the user's last."""
+    """Answer a text or a dialogue. A dialogue comes on standard input: one turn a line, the user's last."""
     from rejoinder.dialogue import Dialogue
 
     if text is None and sys.stdin.isatty():
@@ -156,7 +156,7 @@ def _print_trace(reply: Reply, open_ms: float) -> None:
 @store_option
 @_provider_option
 def verify(root: Path | None, provider: str | None) -> None:
-    """Check signature and every byte of the current release, and that this machine computes its vectors."""
+    """Prove the current release. Its signature, every byte, and that this machine computes its vectors."""
     from rich.console import Console
     from rich.table import Table
 
@@ -183,7 +183,7 @@ def verify(root: Path | None, provider: str | None) -> None:
 @main.command(epilog="\b\nExample:\n  rejoinder releases")
 @store_option
 def releases(root: Path | None) -> None:
-    """List the installed releases; * marks the current one."""
+    """List the installed releases. * marks the current one."""
     list_installed(open_store(root))
 
 
