@@ -11,7 +11,7 @@ import pytest
 
 from registry.errors import RegistryError
 from registry.server import Server, running_server
-from registry.server_postgres import find_binaries
+from registry.server.postgres import find_binaries
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,11 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from registry import server_postgres
 from registry.errors import RegistryError
-from registry.server import Server, main, running_server
-from registry.server_accounts import (
+from registry.server import Server, running_server
+from registry.server import postgres as server_postgres
+from registry.server.__main__ import main
+from registry.server.accounts import (
     ACCOUNTS,
     Account,
     account_file,
@@ -31,7 +32,7 @@ from registry.server_accounts import (
     secret_of,
     write_settings,
 )
-from registry.server_postgres import Cluster, find_binaries, find_cluster
+from registry.server.postgres import Cluster, find_binaries, find_cluster
 from registry.tracking import connect
 from tests.reach import ROOT
 from tests.registry.conftest import act_as

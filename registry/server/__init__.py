@@ -1,6 +1,6 @@
 """A real MLflow server: PostgreSQL, authentication on, artifacts through the server; stopped cleanly by Ctrl-C.
 
-ROOT/postgres/        the database cluster (see registry/server_postgres.py for when it lies elsewhere)
+ROOT/postgres/        the database cluster (see registry/server/postgres.py for when it lies elsewhere)
 ROOT/artifacts/       what was uploaded
 ROOT/credentials/     admin.env, publisher.env, puller.env, flask.key, basic_auth.ini: mode 0600
 ROOT/lock             held while a server runs
@@ -18,31 +18,20 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-
-import click
 
 from registry.errors import RegistryError
-from registry.server_accounts import (
+from registry.server.accounts import (
     Account,
-    account_file,
     ensure_accounts,
     read_accounts,
     secret_of,
     write_settings,
 )
-from registry.server_postgres import Cluster, find_cluster, running_cluster
+from registry.server.postgres import Cluster, find_cluster, running_cluster
 
 DEFAULT_ROOT = Path(".rejoinder/server")
 _START_SECONDS = 300  # MLflow imports for 5 CPU-seconds a process and sets up two databases the first time
 _STOP_SECONDS = 30
-_EXAMPLES = """\b
-Examples:
-  python -m registry.server
-  python -m registry.server --root /srv/rejoinder-server --port 5001
-  python -m registry.server --host 0.0.0.0 --allowed-hosts mlflow.internal:5000
-  set -a; . .rejoinder/server/credentials/publisher.env; set +a; rejoinder releases --remote
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,39 +194,3 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _end(_number: int, _frame: FrameType | None) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # an impatient second Ctrl-C must not leave PostgreSQL behind
-    raise SystemExit(0)
-
-
-@click.command(epilog=_EXAMPLES)
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_ROOT, show_default=True)
-@click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: any free one.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The interface to listen on.")
-@click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes that answer.")
-@click.option("--allowed-hosts", help="Names by which clients may address it, e.g. mlflow.internal:5000.")
-def main(root: Path, port: int, host: str, workers: int, allowed_hosts: str | None) -> None:
-    """Run MLflow with PostgreSQL and authentication until Ctrl-C; start it again and everything is still there."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
-    try:
-        with running_server(root, port, host=host, workers=workers, allowed_hosts=allowed_hosts) as server:
-            click.echo(_welcome(server))
-            status = server.process.wait()
-    except RegistryError as error:
-        raise click.ClickException(str(error)) from None
-    raise click.ClickException(f"MLflow ended by itself with status {status}. Next: read its output above")
-
-
-def _welcome(server: Server) -> str:
-    lines = [f"MLflow answers at {server.uri}", "To work with it:"]
-    for username, can in {"publisher": "register and promote", "puller": "read only"}.items():
-        lines.append(f"  set -a; . {account_file(server.root, username)}; set +a    # {can}")
-    return "\n".join([*lines, "Ctrl-C stops it."])
-
-
-if __name__ == "__main__":
-    main()
