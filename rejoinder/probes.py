@@ -1,6 +1,7 @@
 """Probes: digests prove the bytes, probes prove that this machine computes the same vectors from them.
 
-Fixed texts with their expected token ids and vectors travel in the model bundle. Rows of the cache and the index,
+Fixed texts with their expected token ids and vectors travel in the model bundle, and a digest of the vocabulary: a
+token that is in no probe text is there, too. Rows of the cache and the index,
 picked by the bundle's own digest, are encoded again and compared with what is stored.
 """
 
@@ -41,7 +42,7 @@ def write_probes(directory: Path, vectorizer: Vectorizer) -> None:
         directory: the model bundle being built.
         vectorizer: the exported vectorizer.
     """
-    document = {"texts": TEXTS, "tokens": vectorizer.tokenize(TEXTS)}
+    document = {"texts": TEXTS, "tokens": vectorizer.tokenize(TEXTS), "vocabulary": vectorizer.vocabulary()}
     (directory / PROBES).write_text(json.dumps(document), encoding="utf-8")
     np.save(directory / PROBE_VECTORS, vectorizer.encode(TEXTS))
 
@@ -60,16 +61,20 @@ def model_problems(directory: Path, vectorizer: Vectorizer, tolerance: float) ->
     Raises:
         FormatError: if the recorded probes cannot be read.
     """
-    texts, tokens = _read_probes(directory / PROBES)
+    texts, tokens, vocabulary = _read_probes(directory / PROBES)
     expected = map_array(directory / PROBE_VECTORS, np.float32, (None, None))
     problems = []
     different = [n for n, found in enumerate(vectorizer.tokenize(texts)) if found != tokens[n]]
     if different:
         problems.append(Problem("probe tokens", "the recorded ids", f"others for probes {different}"))
-    return problems + _vector_problems("probe vectors", vectorizer.encode(texts), expected, tolerance)
+    problems += _vector_problems("probe vectors", vectorizer.encode(texts), expected, tolerance)
+    if vocabulary is not None and (found := vectorizer.vocabulary()) != vocabulary:
+        problems.append(Problem("probe vocabulary", str(vocabulary)[:80], found))
+    return problems
 
 
-def _read_probes(path: Path) -> tuple[list[str], list[Any]]:
+def _read_probes(path: Path) -> tuple[list[str], list[Any], Any]:
+    """Texts, their tokens, and the digest of the vocabulary; None of bundles made before that was recorded."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         texts, tokens = document["texts"], document["tokens"]
@@ -78,7 +83,7 @@ def _read_probes(path: Path) -> tuple[list[str], list[Any]]:
         fine = False
     if not fine:
         raise FormatError(str(path), [Problem(path.name, "texts and their tokens", "something else")])
-    return texts, tokens
+    return texts, tokens, document.get("vocabulary")
 
 
 def cache_problems(

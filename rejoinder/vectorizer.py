@@ -6,6 +6,7 @@ serves. One token batch gives the same vectors on each of these paths.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from tokenizers import Tokenizer
 
 from rejoinder.errors import FormatError, InputError, Problem
 from rejoinder.layout import FORMS, TOKENIZER, model_file
-from rejoinder.manifest import Manifest, VectorizerId, VectorizerSpec
+from rejoinder.manifest import Digest, Manifest, VectorizerId, VectorizerSpec, digest_bytes
 from rejoinder.onnx_guard import check_onnx
 from rejoinder.text import normalize
 
@@ -126,6 +127,11 @@ class Vectorizer:
             n lists of token ids, each at most `max_length` long.
         """
         return token_ids(self._tokenizer, texts)
+
+    def vocabulary(self) -> Digest:
+        """Digest of all tokens and their ids, as the tokenizers library has read them."""
+        tokens = sorted(self._tokenizer.get_vocab(with_added_tokens=True).items())
+        return digest_bytes(json.dumps(tokens).encode())
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Encode texts.

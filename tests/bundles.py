@@ -59,10 +59,10 @@ _OBJECTS = ("lonely", "pizza", "music", "home", "rain", "hello")
 _SENTENCES = tuple(f"{s} {v} {o}" for s in _SUBJECTS for v in _VERBS for o in _OBJECTS)
 PHRASES = ("hi", "hello", "i feel lonely", "how are you", *_SENTENCES[5::7])
 REPLIES = tuple(f"{sentence.capitalize()}!" for sentence in _SENTENCES[::3])
-_WORDS = sorted({word for text in (*_SENTENCES, *PHRASES) for word in text.split()} | set("!?.,'abcdefg"))
+WORDS = sorted({word for text in (*_SENTENCES, *PHRASES) for word in text.split()} | set("!?.,'abcdefg"))
 
 
-def write_tokenizer(path: Path, words: Sequence[str] = _WORDS) -> None:
+def write_tokenizer(path: Path, words: Sequence[str] = WORDS) -> None:
     """Write a word-level tokenizer with BERT's special tokens."""
     specials = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
     vocabulary = {token: number for number, token in enumerate((*specials, *words))}
@@ -77,7 +77,7 @@ def write_tokenizer(path: Path, words: Sequence[str] = _WORDS) -> None:
 
 def weights(seed: int, dim: int = DIM) -> np.ndarray[Any, np.dtype[np.float32]]:
     """An embedding table, float32 [words, dim]."""
-    table = np.random.default_rng(seed).standard_normal((len(_WORDS) + 4, dim))
+    table = np.random.default_rng(seed).standard_normal((len(WORDS) + 4, dim))
     return table.astype(np.float32)
 
 

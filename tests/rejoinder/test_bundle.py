@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from rejoinder.bundle import OpenRelease, open_model, open_release
 from rejoinder.errors import BundleError, ConsistencyError, InputError, IntegrityError, ProbeError
+from rejoinder.layout import TOKENIZER
 from rejoinder.manifest import KINDS, Kind, read_manifest
 from rejoinder.proof import Installed
-from tests.bundles import FORMS, TOLERANCE, pin, reseal, reseal_model, weights, write_onnx, write_tokenizer
+from tests.bundles import FORMS, TOLERANCE, WORDS, pin, reseal, reseal_model, weights, write_onnx, write_tokenizer
 
 FILES: dict[Kind, tuple[str, ...]] = {
     "model": ("model.cpu.onnx", "model.fp16.onnx", "probes.json", "probes.npy", "tokenizer.json"),
@@ -132,6 +134,21 @@ def test_another_max_length(mine: Installed) -> None:
     with pytest.raises(ProbeError) as caught:
         open_release(forge(mine, max_length=8))
     assert "probe tokens" in where(caught.value)
+
+
+def test_another_vocabulary_in_which_no_probe_differs(mine: Installed) -> None:
+    write_tokenizer(mine.bundles["model"] / TOKENIZER, ["never" if word == "g" else word for word in WORDS])
+    with pytest.raises(ProbeError) as caught:
+        open_release(forge(mine))
+    assert where(caught.value) == ["probe vocabulary"]
+
+
+def test_probes_of_before_the_vocabulary_was_recorded(mine: Installed) -> None:
+    path = mine.bundles["model"] / "probes.json"
+    document = json.loads(path.read_text())
+    del document["vocabulary"]
+    path.write_text(json.dumps(document))
+    open_release(forge(mine)).close()
 
 
 @pytest.mark.parametrize(

@@ -343,10 +343,10 @@ class TestFollow:
     ) -> None:
         release = following.status().release
         kept = store.current_file.read_bytes()
-        store.current_file.write_bytes(content)
+        point(store, content)
         assert until(lambda: len(reports) == 1)
         assert following.status().release == release
-        store.current_file.write_bytes(kept)
+        point(store, kept)
         assert not within_ten_looks(lambda: len(reports) > 1)
         assert following.status().swaps == 0
 
@@ -360,6 +360,13 @@ class TestFollow:
             assert until(lambda: "no release is installed" in caplog.text)
             end()
         assert not any(thread.name == "rejoinder-follow" for thread in threading.enumerate())
+
+
+def point(store: Store, content: bytes) -> None:
+    """Replace `current` by one rename, as an install does: between truncating and writing it would be empty."""
+    partial = store.root / "current.part"
+    partial.write_bytes(content)
+    partial.replace(store.current_file)
 
 
 def within_ten_looks(condition: Callable[[], bool]) -> bool:
