@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from registry.draft import take_serial, upload_release
 from registry.files import ARTIFACTS
+from registry.keys import SigningKey, signing_key
 from registry.promote import promote
 from registry.publish import publish
-from registry.releases import bundle_model
-from registry.tracking import connect, versions
-from rejoinder.manifest import Kind
-from rejoinder.release import Release
-from tests.bundles import write_verdict
+from registry.releases import bundle_model, read_catalog
+from registry.tracking import Version, connect, versions
+from rejoinder.manifest import Kind, digest_bytes
+from rejoinder.release import VERDICT, Blessing, Release
+from tests.bundles import signer, write_verdict
 
 
 def ship(bundles: Mapping[Kind, Path], name: str, champion: Release | None = None, **verdict: Any) -> Release:
@@ -24,6 +27,35 @@ def ship(bundles: Mapping[Kind, Path], name: str, champion: Release | None = Non
     write_verdict(path, bundles, champion.digest if champion else None, **verdict)
     release = publish(bundles, path, name).release
     return promote(name, release.serial).release
+
+
+def register(bundles: Mapping[Kind, Path], name: str, folder: Path, champion: Release | None = None) -> Release:
+    """Register blessed bundles, without promoting them."""
+    folder.mkdir(exist_ok=True)
+    verdict = write_verdict(folder / "v.json", bundles, champion.digest if champion else None)
+    return publish(bundles, verdict, name).release
+
+
+def forge(release: Release, verdict: bytes, key: Path | None = None, **fields: Any) -> Release:
+    """Store a release that `publish` would not have made, signed by the publisher or with another key."""
+    client = connect()
+    serial = take_serial(client, read_catalog(client, release.name))
+    forged = replace(release, serial=serial, blessed=Blessing("gate", digest_bytes(verdict)), **fields)
+    documents = {VERDICT: verdict, "provenance.json": b"{}", "bom.json": b"{}"}
+    with signing_key() as ours:
+        signing = SigningKey(signer(key), key, None) if key else ours
+        upload_release(client, replace(forged, signer=signing.signer), documents, signing, {})
+    return forged
+
+
+def held(name: str) -> dict[str, int]:
+    """Serial by alias."""
+    return {alias: int(version.tags["serial"]) for alias, version in read_catalog(connect(), name).aliases.items()}
+
+
+def version_of(name: str, serial: int) -> Version:
+    """One release as MLflow has it."""
+    return next(v for v in read_catalog(connect(), name).releases if v.tags["serial"] == str(serial))
 
 
 def stored_file(name: str, kind: Kind | None, file: str) -> Path:
