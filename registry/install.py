@@ -117,7 +117,7 @@ def _move(part: Path, final: Path) -> None:
     for path in part.iterdir():
         sync(path)
     sync(part)
-    final.parent.mkdir(parents=True, exist_ok=True)
+    final.parent.mkdir(exist_ok=True)
     if final.exists():
         # Only what was damaged is ever installed again: a directory cannot be replaced by one rename.
         damaged = part.with_suffix(".damaged")

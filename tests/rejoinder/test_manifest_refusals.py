@@ -162,7 +162,7 @@ def test_json_with_one_reading_alone_is_parsed() -> None:
     for data, got in [
         (b'{"a": 1, "a": 1}', "ValueError"), (b"NaN", "ValueError"), (b'"\\ud83d"', "UnicodeEncodeError"),
         (b"\xef\xbb\xbf{}", "JSONDecodeError"), (b"{", "JSONDecodeError"), (b"\xff", "UnicodeDecodeError"),
-        (b"[" * 200_000, "RecursionError"),
+        (b"[" * 200_000, "RecursionError"), (b"[%d]" % 2**128, "ValueError"),
     ]:  # fmt: skip
         with pytest.raises(FormatError) as caught:
             parse_clearly(data, "the subject")

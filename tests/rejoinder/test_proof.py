@@ -14,6 +14,7 @@ from rejoinder.manifest import (
     KINDS,
     MANIFEST,
     Digest,
+    FileEntry,
     Kind,
     Manifest,
     VectorizerId,
@@ -180,6 +181,22 @@ class TestConsistency:
         one = manifests_of(pristine)[kind]
         less = replace(one, facts={key: value for key, value in one.facts.items() if key != fact})
         assert self.refused({kind: less}, one.vectorizer_id) == [f"{kind} facts: expected {wanted}, got no {fact}"]
+
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [
+            ("model", "phrases.txt"),
+            ("model", "model.cpu.onnx.bak"),
+            ("cache", "shard-000.faiss"),
+            ("index", "x.py"),
+        ],
+    )
+    def test_a_file_that_is_none_of_its_kind_is_named(self, pristine: Installed, kind: Kind, name: str) -> None:
+        one = manifests_of(pristine)[kind]
+        more = replace(one, files={**one.files, name: FileEntry(1, ZERO)})
+        assert self.refused({kind: more}, one.vectorizer_id) == [
+            f"{kind}/{name}: expected no such file in its kind, got a listed file"
+        ]
 
     def test_all_facts_of_a_model_must_be_there(self, pristine: Installed) -> None:
         model = replace(manifests_of(pristine)["model"], facts={})
