@@ -44,7 +44,7 @@ from rejoinder.manifest import (
 from rejoinder.proof import Installed, verify_bundle, verify_signer
 from rejoinder.release import RELEASE, Release, check_runtime, read_release
 from rejoinder.signature import SIGNATURE, SIGNED, verify_signature
-from rejoinder.store import Store
+from rejoinder.store import Store, digest_of
 from rejoinder.trust import Trust
 
 _SPARE = 1 << 24  # 16 MiB: the release folder, and what a file system needs for itself
@@ -178,7 +178,16 @@ def _bundles(source: Source, store: Store, release: Release) -> bool:
 
 def _was_proved(store: Store, release: Release) -> bool:
     """Whether these bundles were opened here before, as a rollback's were: no release is installed without that."""
-    return any(known.content == release.content for known in store.releases())
+    folders = (store.root / "releases").glob("sha256-*")
+    return any(_content(folder) == release.content for folder in folders)
+
+
+def _content(folder: Path) -> Digest | None:
+    """What an installed release holds; None if its document is damaged."""
+    try:
+        return read_release(folder / RELEASE, digest_of(folder)).content
+    except (BundleError, OSError):
+        return None
 
 
 def _is_whole(store: Store, digest: Digest) -> bool:
