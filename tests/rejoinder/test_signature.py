@@ -154,6 +154,7 @@ def test_both_refuse_another_key(signed: Signed, tmp_path: Path) -> None:
     shutil.copy(stranger.trust.root / "signer.pub", signed.trust.root / "signer.pub")
     with pytest.raises(SignatureError) as caught:
         verify_signature(signed.folder, signed.trust)
+    assert str(caught.value).startswith(f"{signed.folder}: ")
     (problem,) = caught.value.problems
     assert (problem.where, problem.got) == (SIGNATURE, "another key's signature")
     assert problem.expected == f"one of the keys in {signed.trust.root}: signer"
@@ -227,8 +228,10 @@ def test_a_wrong_signature_is_told_from_a_wrong_key(simple: Signed) -> None:
     simple.edit(lambda document: document["dsseEnvelope"]["signatures"][0].update(sig=other))
     with pytest.raises(SignatureError) as caught:
         verify_signature(simple.folder, simple.trust)
-    (problem,) = caught.value.problems
-    assert (problem.expected, problem.got) == ("a signature by signer", "one that its key does not confirm")
+    assert str(caught.value).startswith(f"{simple.folder}: ")
+    assert [str(problem) for problem in caught.value.problems] == [
+        f"{SIGNATURE}: expected a signature by signer, got one that its key does not confirm"
+    ]
 
 
 def _drop(*path: str) -> Callable[[Any], object]:
