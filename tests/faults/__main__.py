@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.report import heading
 from tests.bundles import KEY
 from tests.faults.one import run_one
 from tests.faults.outcome import Outcome
@@ -204,21 +205,12 @@ def markdown(outcomes: Sequence[Outcome], minutes: float) -> str:
     rows += [[o.fault, f"{o.tries:,}", f"{o.survived:,}", o.note] for o in outcomes]
     lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows]
     lost = sum(not is_survived(o) for o in outcomes)
-    kept = f"{len(outcomes) - lost} of {len(outcomes)} faults survived"
-    end = f"{kept}, in {minutes:.1f} minutes on {os.cpu_count()} cores."
-    return "\n".join(
-        [
-            "# Faults",
-            "",
-            "What was done to releases and to what handles them, how often, and how often the promise held. "
-            "Made by `make faults`.",
-            "",
-            *lines,
-            "",
-            end,
-            "",
-        ]
-    )
+    kept = f"{len(outcomes) - lost} of {len(outcomes)} faults survived, in {minutes:.1f} minutes."
+    head = heading("Faults", "tests.faults", ("mlflow-skinny", "model-signing", "onnxruntime", "faiss-cpu"))
+    return "\n".join([head, _WHAT, "", *lines, "", kept, ""])
+
+
+_WHAT = "What was done to releases and to what handles them, how often, and how often the promise held."
 
 
 if __name__ == "__main__":
