@@ -157,6 +157,12 @@ def test_a_spelling_that_cannot_be_made_is_no_canonical_one() -> None:
     check_canonical(b"data", "the subject", lambda: b"data")
 
 
+def test_a_number_that_no_size_needs_is_refused() -> None:
+    assert parse_document(b'{"format": 1, "size": %d}' % (2**128 - 1), "d", 1)["size"] == 2**128 - 1
+    with pytest.raises(FormatError, match="encoding: expected UTF-8 JSON, got ValueError"):
+        parse_document(b'{"format": 1, "size": %d}' % 2**128, "d", 1)
+
+
 def test_json_with_one_reading_alone_is_parsed() -> None:
     assert parse_clearly('{"a": [1, "ü"]}'.encode(), "d") == {"a": [1, "ü"]}
     for data, got in [
