@@ -37,19 +37,9 @@ def activate_before_installing(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("registry.pull._fetch_release", early)
 
 
-def write_pointers_in_place(patch: pytest.MonkeyPatch) -> None:
-    """A pointer is opened for writing, not replaced."""
-    patch.setattr("registry.install._replace", lambda store, path, digest: path.write_text(digest + "\n"))
-
-
 def collect_the_one_before(patch: pytest.MonkeyPatch) -> None:
     """Whatever is not among the newest is removed, the previous release too."""
     patch.setattr("rejoinder.store.Store.previous_digest", lambda _: None)
-
-
-def trust_what_is_on_the_disk(patch: pytest.MonkeyPatch) -> None:
-    """A bundle that is there is taken for whole."""
-    patch.setattr("registry.pull._is_whole", lambda store, digest: store.bundle_dir(digest).is_dir())
 
 
 def take_the_champion_back(patch: pytest.MonkeyPatch) -> None:
@@ -76,9 +66,7 @@ def give_out_one_serial_again(patch: pytest.MonkeyPatch) -> None:
         *(
             pytest.param(plant, marks=pytest.mark.thorough)
             for plant in (
-                write_pointers_in_place,
                 collect_the_one_before,
-                trust_what_is_on_the_disk,
                 take_the_champion_back,
                 give_out_one_serial_again,
             )
