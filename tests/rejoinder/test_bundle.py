@@ -148,7 +148,10 @@ def test_probes_of_before_the_vocabulary_was_recorded(mine: Installed) -> None:
     document = json.loads(path.read_text())
     del document["vocabulary"]
     path.write_text(json.dumps(document))
-    open_release(forge(mine)).close()
+    old = forge(mine)
+    opened = open_release(old)
+    opened.close()
+    assert opened.release == old.release
 
 
 @pytest.mark.parametrize(
