@@ -24,7 +24,9 @@ from tqdm import tqdm
 
 from benchmarks.report import heading, parser, publish, table
 from registry.keys import new_key, trust_key
-from rejoinder.manifest import KINDS, Kind, digest_file, read_manifest, write_manifest
+from rejoinder.manifest import digest_file, read_manifest, write_manifest
+from rejoinder.parts import REPLIES, Kind
+from rejoinder.parts.replies import REPLIES_FILE
 from rejoinder.proof import Installed, prove
 from rejoinder.release import RELEASE, read_release
 from rejoinder.store import Store, open_current
@@ -73,15 +75,13 @@ def padded(bundles: Mapping[Kind, Path], folder: Path, size: int = PADDED_BYTES)
     Returns:
         The release and the trust folder that believes it.
     """
-    copies: dict[Kind, Path] = {kind: folder / kind for kind in KINDS}
-    for kind in KINDS:
-        shutil.copytree(bundles[kind], copies[kind])
+    copies = {kind: Path(shutil.copytree(path, folder / kind)) for kind, path in bundles.items()}
     held = sum(path.stat().st_size for copy in copies.values() for path in copy.iterdir())
-    with (copies["index"] / "replies.jsonl").open("ab") as file:
+    with (copies[REPLIES.bundle] / REPLIES_FILE).open("ab") as file:
         for _ in range(0, max(0, size - held), 1 << 20):
             file.write(os.urandom(1 << 20))
-    old = read_manifest(copies["index"])
-    write_manifest(copies["index"], "index", old.vectorizer_id, old.facts)
+    old = read_manifest(copies[REPLIES.bundle])
+    write_manifest(copies[REPLIES.bundle], old.kind, old.vectorizer_id, old.facts)
     release_folder, trust = sign_unreleased(copies, folder)
     release = read_release(release_folder / RELEASE, digest_file(release_folder / RELEASE))
     return Installed(release, release_folder, copies), Trust(trust)
@@ -216,14 +216,14 @@ def _ship_two(bundles: Mapping[Kind, Path], folder: Path) -> None:
     from registry.promote import promote
     from registry.publish import publish as register
 
-    changed = shutil.copytree(bundles["index"], folder / "index")
+    changed = shutil.copytree(bundles[REPLIES.bundle], folder / "changed")
     old = read_manifest(changed)
     facts = {**old.facts, "candidates": old.facts["candidates"] - 1}
-    write_manifest(changed, "index", old.vectorizer_id, facts)
+    write_manifest(changed, old.kind, old.vectorizer_id, facts)
     champion = None
-    for number, parts in enumerate((bundles, {**bundles, "index": changed})):
+    for number, parts in enumerate((bundles, {**bundles, REPLIES.bundle: changed})):
         verdict = folder / f"verdict-{number}.json"
-        digests = {kind: read_manifest(parts[kind]).digest for kind in KINDS}
+        digests = {kind: read_manifest(path).digest for kind, path in parts.items()}
         verdict.write_text(json.dumps({"verdict": "BLESSED", "bundles": digests, "champion": champion}))
         release = register(parts, verdict, "bench").release
         promote("bench", release.serial)

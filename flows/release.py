@@ -13,7 +13,8 @@ from registry.pull import pull
 from registry.releases import champion
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import RejoinderError
-from rejoinder.manifest import MANIFEST, Digest, Kind, digest_file
+from rejoinder.manifest import MANIFEST, Digest, digest_file
+from rejoinder.parts import Kind
 from rejoinder.release import Release
 from rejoinder.responder import Responder
 from rejoinder.store import Store, open_current

@@ -9,9 +9,9 @@ from pathlib import Path
 from registry.pull import pull
 from registry.releases import DEFAULT_NAME
 from registry.releases import champion as find_champion
-from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.errors import ConsistencyError, FormatError, ProbeError
-from rejoinder.manifest import Kind
+from rejoinder.parts import Kind
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.release import Release
 from rejoinder.store import Store
 

@@ -160,13 +160,13 @@ def verify(root: Path | None, provider: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rejoinder.bundle import open_release
-    from rejoinder.manifest import KINDS, read_manifest
+    from rejoinder.manifest import read_manifest
+    from rejoinder.parts.opened import open_release
 
     installed = open_store(root).current()
     opened = open_release(installed, provider and PROVIDERS[provider])
-    table = Table("part", "digest", "files", "MB", "vectorizer", "", title=str(installed.release))
-    for kind in KINDS:
+    table = Table("part", "digest", "files", "MB", "made by", "", title=str(installed.release))
+    for kind in opened.parts:
         manifest = read_manifest(installed.bundles[kind], installed.release.bundles[kind])
         megabytes = sum(entry.size for entry in manifest.files.values()) / 1e6
         digests = short(manifest.digest), short(manifest.vectorizer_id)

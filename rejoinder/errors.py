@@ -90,6 +90,7 @@ class FormatError(BundleError):
     """Not one of our documents, or of a format this version cannot read."""
 
     summary = "not a readable bundle document"
+    remedy = "pull the release again: rejoinder pull; if it is newer than this version, update rejoinder here first"
 
 
 class SignatureError(BundleError):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from rejoinder.bundle import OpenRelease
 from rejoinder.dialogue import Dialogue
 from rejoinder.heuristics import reject_reason
+from rejoinder.parts.opened import OpenRelease
 from rejoinder.text import context_text
 
 

@@ -23,7 +23,7 @@ from rejoinder.release import RELEASE, Release, read_release
 from rejoinder.trust import Trust
 
 if TYPE_CHECKING:
-    from rejoinder.bundle import OpenRelease
+    from rejoinder.parts.opened import OpenRelease
 
 DEFAULT_ROOT = ".rejoinder/store"
 
@@ -166,7 +166,7 @@ def open_current(store: Store, provider: str | None = None, trust: Trust | None 
         StoreError: if nothing is installed, or the store is incomplete.
         BundleError: if the release is refused.
     """
-    from rejoinder.bundle import open_release  # imports numpy, ONNX Runtime and FAISS
+    from rejoinder.parts.opened import open_release  # imports numpy, ONNX Runtime and FAISS
 
     while True:
         digest = store.current_digest()

@@ -75,16 +75,17 @@ def _found(hits: Iterable[Hit], first: int, last: int) -> list[dict[str, Any]]:
 
 
 def _support(dialogues: Path, cache: Path, index: Path, senders: Mapping[str, int], least: int) -> dict[str, Any]:
-    from rejoinder.cache import PhraseCache
-    from rejoinder.index import REPLIES
+    from rejoinder.parts import PHRASES, REPLIES
+    from rejoinder.parts.phrases import PhraseCache
+    from rejoinder.parts.replies import REPLIES_FILE
 
     offered = {
         "replies": pl.read_parquet(dialogues / "replies.parquet")["text"].to_list(),
         "phrases": pl.read_parquet(dialogues / "phrases.parquet")["text"].to_list(),
-        "cache": PhraseCache(cache / "cache").phrases(),
+        "cache": PhraseCache(cache / PHRASES.bundle).phrases(),
         "index": [
             json.loads(line)["text"]
-            for line in (index / "index" / REPLIES).read_text(encoding="utf-8").split("\n")[:-1]
+            for line in (index / REPLIES.bundle / REPLIES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
         ],
     }
     return {name: {"texts": len(texts), "below_k": below(texts, senders, least)} for name, texts in offered.items()}

@@ -19,8 +19,8 @@ from stages.params import StageParams
 
 if TYPE_CHECKING:
     from registry.champion import Champion
-    from rejoinder.manifest import Kind
-    from rejoinder.vectorizer import Vectorizer
+    from rejoinder.parts import Kind
+    from rejoinder.parts.vectorizer import Vectorizer
     from stages.evaluation.candidates import Candidates
     from stages.evaluation.retrieval import Ranks
     from stages.evaluation.systems import System
@@ -89,7 +89,7 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
     Returns:
         Rates per CPU-second, ratios, and the cosine of the exported vectors with the peer's.
     """
-    from rejoinder.vectorizer import cosines
+    from rejoinder.parts.arrays import cosines
     from stages.base_encoder import base_folder
     from stages.evaluation.speed import one_by_one, per_cpu_second, sentence_transformer
 
@@ -114,8 +114,8 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
 
 def measure_search(index: Path, exported: Vectorizer, queries: list[str]) -> dict[str, float]:
     """Searches per CPU-second over the index bundle, one query at a time, as many candidates as in serving."""
-    from rejoinder.index import ReplyIndex
     from rejoinder.manifest import read_manifest
+    from rejoinder.parts.replies import ReplyIndex
 
     opened = ReplyIndex(index, read_manifest(index))
     k = int(opened.facts["candidates"])
@@ -220,15 +220,20 @@ def run(
     import json
 
     from registry.champion import open_champion
-    from rejoinder.bundle import open_model
     from rejoinder.manifest import read_manifest
+    from rejoinder.parts import PHRASES, REPLIES, VECTORIZER
+    from rejoinder.parts.opened import open_model
     from stages.evaluation.candidates import Candidates
     from stages.evaluation.speed import open_cost
     from stages.evaluation.systems import table
 
-    bundles: dict[Kind, Path] = {"model": export / "model", "cache": cache / "cache", "index": index / "index"}
+    bundles: dict[Kind, Path] = {
+        VECTORIZER.bundle: export / VECTORIZER.bundle,
+        PHRASES.bundle: cache / PHRASES.bundle,
+        REPLIES.bundle: index / REPLIES.bundle,
+    }
     candidates = Candidates.load(dialogues / "test")
-    exported, _ = open_model(bundles["model"])
+    exported, _ = open_model(bundles[VECTORIZER.bundle])
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     champion = open_champion()
     found = score_all(params, candidates, exported, folders, champion)
@@ -242,7 +247,7 @@ def run(
         "retrieval": _by_system(rows),
         "gains": gains(found, candidates, params),
         "speed": speed,
-        "search": measure_search(bundles["index"], exported, texts),
+        "search": measure_search(bundles[REPLIES.bundle], exported, texts),
         "sizes_mb": sizes(bundles),
         "opening": open_cost(bundles),
         "cache": json.loads((cache / "metrics.json").read_text()),

@@ -8,7 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 if TYPE_CHECKING:
-    from rejoinder.vectorizer import Vectorizer, Vectors
+    from rejoinder.parts.arrays import Vectors
+    from rejoinder.parts.vectorizer import Vectorizer
 
 _CHUNK = 1024  # texts between two moves of the bar
 

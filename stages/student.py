@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor
 
-    from rejoinder.vectorizer import Vectors
+    from rejoinder.parts.arrays import Vectors
     from stages.nn.encoder import SentenceEncoder
 
 

@@ -13,8 +13,8 @@ from registry.folder import FolderSource
 from registry.promote import rollback
 from registry.pull import pull
 from registry.releases import champion
-from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.dialogue import Dialogue
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.responder import Responder
 from rejoinder.store import Store, open_current
 from rejoinder.trust import Trust

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from rejoinder.layout import TOKENIZER
-from rejoinder.vectorizer import Vectors, open_tokenizer, token_ids
+from rejoinder.parts.arrays import Vectors
+from rejoinder.parts.vectorizer import open_tokenizer, token_ids
 from stages.base_encoder import base_folder
 from stages.nn.precision import multiplies_bf16
 

@@ -16,12 +16,12 @@ from registry.keys import SigningKey
 from registry.pull import pull
 from registry.signing import sign
 from rejoinder.layout import model_file
-from rejoinder.manifest import KINDS, read_manifest
+from rejoinder.manifest import read_manifest
+from rejoinder.parts.onnx_session import default_provider
 from rejoinder.signature import SIGNATURE
 from rejoinder.store import Store, open_current
 from rejoinder.trust import Trust
-from rejoinder.vectorizer import default_provider
-from tests.bundles import KEY, build_bundles, weights, write_onnx
+from tests.bundles import KEY, KINDS, build_bundles, weights, write_onnx
 from tests.faults.forger import forge
 from tests.faults.mutants import trusting
 from tests.faults.outcome import Outcome
@@ -202,7 +202,7 @@ def code_in_mlflow(root: Path, tries: int = 13) -> Outcome:
             (None, "verdict.json"),
         ]
         for kind, file in files[: max(0, tries - tally.tries)]:
-            path = stored_file("planted", kind, file)  # type: ignore[arg-type]
+            path = stored_file("planted", kind, file)
             before = path.read_bytes()
             path.write_bytes(payloads(canary)["python_model.pkl"].ljust(len(before), b"\n")[: len(before)])
             tally.add(*_pulled(root / f"instead-{tally.tries}", canary, trust, file, must_refuse=True))

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.holder import Holder
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.proof import Installed
 from rejoinder.responder import Reply
 from rejoinder.trust import Trust

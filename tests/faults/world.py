@@ -23,12 +23,13 @@ from registry.errors import RegistryError
 from registry.folder import FolderSource
 from registry.source import Source
 from rejoinder.errors import RejoinderError
-from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, canonical_json
+from rejoinder.manifest import MANIFEST, Digest, canonical_json
+from rejoinder.parts import Kind
 from rejoinder.release import RELEASE, parse_time
 from rejoinder.signature import SIGNATURE, SIGNED
 from rejoinder.store import Store
 from rejoinder.trust import Trust
-from tests.bundles import KEY, build_bundles, reseal
+from tests.bundles import KEY, KINDS, build_bundles, reseal
 from tests.faults.memory_client import MemoryClient
 from tests.faults.power import Power, PowerCut, watched
 

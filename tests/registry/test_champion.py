@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from registry.champion import open_champion
-from rejoinder.bundle import open_release
+from rejoinder.parts.opened import open_release
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from stages.benchmark import sizes

@@ -19,7 +19,8 @@ from registry.cli import RegistryCommands
 from registry.cli_describe import diff, diff_table, show
 from registry.describe import Difference, describe, differences
 from registry.errors import NotFoundError
-from rejoinder.manifest import FileEntry, Kind, Manifest, digest_bytes, read_manifest
+from rejoinder.manifest import FileEntry, Manifest, digest_bytes, read_manifest
+from rejoinder.parts import Kind
 from rejoinder.store import Store
 from tests.bundles import PHRASES, REPLIES, build_bundles, release_of
 from tests.registry.test_describe import shelve, statement, verdict

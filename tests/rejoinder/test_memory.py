@@ -123,7 +123,7 @@ import re, sys
 from pathlib import Path
 import numpy as np
 from rejoinder.memory import MODEL_FACTOR, SMALL_CHANGE, give_back
-from rejoinder.vectorizer import _load_session
+from rejoinder.parts.vectorizer import _load_session
 
 def kilobytes(what):
     return int(re.search(what + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])

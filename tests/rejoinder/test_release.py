@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rejoinder import openssf
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError
-from rejoinder.manifest import KINDS, Digest, canonical_json, digest_bytes, parse_manifest
+from rejoinder.manifest import Digest, canonical_json, digest_bytes, parse_manifest
 from rejoinder.proof import Installed, verify_signer
 from rejoinder.release import (
     RELEASE,
@@ -30,6 +30,7 @@ from rejoinder.release import (
 )
 from rejoinder.signature import SIGNATURE, verify_signature
 from rejoinder.trust import Trust
+from tests.bundles import KINDS
 
 FORMATS = Path(__file__).parents[1] / "fixtures" / "formats"
 SIGNED_2 = FORMATS / "release-2"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.dialogue import Dialogue
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.responder import Responder
 from tests.bundles import build_bundles, pin
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rejoinder.bundle import open_release
 from rejoinder.errors import IntegrityError, StoreError
 from rejoinder.manifest import Digest
+from rejoinder.parts.opened import open_release
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from tests.bundles import pin, put_in_store
