@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError, ProbeError, Problem, RejoinderError
 from rejoinder.lease import take_lease
 from rejoinder.manifest import Manifest, file_problems, read_manifest
-from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind, in_order
-from rejoinder.parts.opening import Opening, module_of
+from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind, Part, in_order
+from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.proof import Installed, prove, spec_problems
 from rejoinder.release import Release
 from rejoinder.trust import Trust
@@ -85,8 +85,11 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
     lease = take_lease(installed.folder)
     try:
         manifests = prove(installed, trust)
+        modules = {
+            part: module_of(part) for part in in_order(manifests)
+        }  # a missing package is no fault of the release
         with _refusing_crashes(str(installed.release)):
-            parts = _load(installed, manifests, provider)
+            parts = _load(installed, manifests, modules, provider)
     except BaseException:
         lease.close()
         raise
@@ -110,20 +113,23 @@ def _refusing_crashes(subject: str) -> Iterator[None]:
         raise FormatError(subject, [problem]) from error
 
 
-def _load(installed: Installed, manifests: Mapping[Kind, Manifest], provider: str | None) -> dict[Kind, Any]:
+def _load(
+    installed: Installed,
+    manifests: Mapping[Kind, Manifest],
+    modules: Mapping[Part, PartModule],
+    provider: str | None,
+) -> dict[Kind, Any]:
     """Open every part, then probe every part: a probe may need any part that its own is tied to."""
     opened: dict[Kind, Any] = {}
-    parts = in_order(manifests)
     openings = {
-        part: Opening(installed.bundles[part.bundle], manifests[part.bundle], provider, opened) for part in parts
+        part: Opening(installed.bundles[part.bundle], manifests[part.bundle], provider, opened) for part in modules
     }
-    for part in parts:
-        opened[part.bundle] = module_of(part).open_part(openings[part])
+    for part, module in modules.items():
+        opened[part.bundle] = module.open_part(openings[part])
     tolerance = _tolerance(manifests[VECTORIZER.bundle], opened[VECTORIZER.bundle])
     problems: list[Problem] = []
-    for part in parts:
-        opening = replace(openings[part], tolerance=tolerance)
-        problems += module_of(part).probe(opening, opened[part.bundle])
+    for part, module in modules.items():
+        problems += module.probe(replace(openings[part], tolerance=tolerance), opened[part.bundle])
     if problems:
         raise ProbeError(str(installed.release), problems)
     return opened

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: Bytes of memory per byte of file, at the worst moment: opened, probed, and once used with the largest batch.
 #: Measured with a model of 62 MB: loading 2.1 times its file (ONNX Runtime holds the weights twice for a moment),
 #: after the probes 2.4, after the largest batch 3.0, because ONNX Runtime keeps that batch's memory.
-_MODEL_FACTOR, _TOKENIZER_FACTOR = 3, 16
+MODEL_FACTOR, TOKENIZER_FACTOR = 3, 16
 _BATCH = 32  # rows; sorted by length, larger batches gave nothing on two cores
 
 
@@ -198,5 +198,5 @@ def probe(opening: Opening, vectorizer: Vectorizer) -> list[Problem]:
 
 def memory(manifest: Manifest, provider: str | None) -> int:
     """Bytes of the form that the provider runs and of the tokenizer, with what loading them takes besides."""
-    factors = {model_file(FORMS[provider or default_provider()]): _MODEL_FACTOR, TOKENIZER: _TOKENIZER_FACTOR}
+    factors = {model_file(FORMS[provider or default_provider()]): MODEL_FACTOR, TOKENIZER: TOKENIZER_FACTOR}
     return sum(factors.get(name, 0) * entry.size for name, entry in manifest.files.items())

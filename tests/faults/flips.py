@@ -18,18 +18,17 @@ _SPELLED = (SIGNATURE, "current")
 _CUTS = ("nothing", "one byte", "half", "all but one", "some")
 
 
-def byte_flips(root: Path, tries: int = 1000) -> Outcome:
+def byte_flips(root: Path, tries: int = 1000, store: Store | None = None) -> Outcome:
     """Flip a bit or change a byte, in every file in turn: its first byte, its last, then anywhere."""
-    return _damaged(root, "a changed byte of an installed release", tries, _flipped)
+    return _damaged(store or stored(root), "a changed byte of an installed release", tries, _flipped)
 
 
-def truncations(root: Path, tries: int = 200) -> Outcome:
+def truncations(root: Path, tries: int = 200, store: Store | None = None) -> Outcome:
     """Cut every file in turn: to nothing, one byte, half, all but one byte, and anywhere."""
-    return _damaged(root, "a truncated file of an installed release", tries, _cut)
+    return _damaged(store or stored(root), "a truncated file of an installed release", tries, _cut)
 
 
-def _damaged(root: Path, fault: str, tries: int, damages: Damages) -> Outcome:
-    store = stored(root)
+def _damaged(store: Store, fault: str, tries: int, damages: Damages) -> Outcome:
     whole = contents(store)
     tally = Tally()
     for path, data in damages(whole, tries):
