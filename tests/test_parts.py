@@ -15,7 +15,7 @@ import pytest
 
 from rejoinder import parts
 from rejoinder.errors import ConsistencyError, FormatError
-from rejoinder.manifest import Manifest, digest_bytes, read_manifest, write_manifest
+from rejoinder.manifest import Digest, Manifest, digest_bytes, read_manifest, write_manifest
 from rejoinder.parts import PARTS, Part
 from rejoinder.proof import Installed, verify_consistency
 from rejoinder.release import parse_release
@@ -66,16 +66,16 @@ def test_no_byte_of_a_new_part_can_change(toy: dict[str, Any]) -> None:
         assert survived == tries >= 40, note
 
 
-def document(**bundles: str) -> bytes:
+def document(**bundles: Digest) -> bytes:
     """The golden release's document with other bundles, in its own spelling."""
     (path,) = (ROOT / "tests" / "golden" / "store" / "releases").glob("*/release.json")
     golden = parse_release(path.read_bytes(), "golden")
-    return replace(golden, bundles={**golden.bundles, **bundles}).to_bytes()  # type: ignore[arg-type]
+    return replace(golden, bundles={**golden.bundles, **bundles}).to_bytes()
 
 
 def test_a_kind_that_this_version_does_not_know_is_refused_in_one_sentence() -> None:
     with pytest.raises(FormatError, match="1 of a kind that this version does not know") as caught:
-        parse_release(document(head="sha256:" + "0" * 64), "release.json")
+        parse_release(document(head=digest_bytes(b"a head")), "release.json")
     assert [problem.where for problem in caught.value.problems] == ["bundles"]
     assert "update rejoinder here first" in str(caught.value)
 
@@ -103,7 +103,8 @@ def test_a_part_with_the_parts_that_it_was_made_with_is_accepted(tied: dict[str,
 
 
 def test_a_part_tied_to_one_that_is_different_is_refused(tied: dict[str, Manifest]) -> None:
-    for made_with in ({"index": digest_bytes(b"another")}, {}, [], None):
+    others: list[Any] = [{"index": digest_bytes(b"another")}, {}, [], None]
+    for made_with in others:
         wrong = replace(tied["tied"], facts={"ties": made_with})
         with pytest.raises(ConsistencyError, match="tied made with index"):
             verify_consistency("it", {**tied, "tied": wrong}, tied["model"].vectorizer_id)
