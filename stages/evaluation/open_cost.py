@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from rejoinder.answer.responder import Responder
 from rejoinder.bundle import open_release
 from rejoinder.cache import PhraseCache
 from rejoinder.dialogue import Dialogue
@@ -15,7 +16,6 @@ from rejoinder.index import ReplyIndex
 from rejoinder.manifest import KINDS, Kind, digest_file, read_manifest
 from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, read_release
-from rejoinder.responder import Responder
 from rejoinder.trust import Trust
 
 

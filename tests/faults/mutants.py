@@ -25,13 +25,13 @@ from registry.folder import FolderSource
 from registry.pull import pull
 from registry.seen import STATE, Seen, check_fresh, read_seen, record
 from registry.shelves import LocalShelf
+from rejoinder.answer.responder import Responder
 from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.dialogue import Dialogue
 from rejoinder.index import IndexedReply
 from rejoinder.manifest import KINDS, MANIFEST, canonical_json, read_manifest
 from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, VERDICT
-from rejoinder.responder import Responder
 from rejoinder.store import Store, open_current
 from rejoinder.trust import Trust
 from tests.bundles import KEY, PHRASES, REPLIES
