@@ -28,9 +28,8 @@ class Rules:
 
     def __init__(self, dialogue: Dialogue) -> None:
         """Take what has been said."""
-        turns = [(turn.speaker, _canonical(turn.text)) for turn in dialogue.turns]
-        self._bots = [said for speaker, said in turns if speaker == "bot"]
-        self._users = [said for speaker, said in turns if speaker == "user"]
+        self._bots = [_canonical(text) for text in dialogue.bot_texts()]
+        self._users = [_canonical(turn.text) for turn in dialogue.turns if turn.speaker == "user"]
 
     def reason(self, reply: str) -> str | None:
         """Why a candidate must not be said here.
