@@ -15,7 +15,6 @@ from rejoinder import __version__
 from rejoinder.errors import InputError, RejoinderError
 
 if TYPE_CHECKING:
-    from rejoinder.responder import Reply
     from rejoinder.store import Store
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -92,7 +91,8 @@ def ask(
         raise click.UsageError("nothing to answer: give TEXT, or pipe a dialogue in, one turn a line")
     dialogue = Dialogue.from_lines(_piped_lines() if text is None else [text])
 
-    from rejoinder.responder import Responder
+    from rejoinder.answer.responder import Responder
+    from rejoinder.answer.show import as_dict, print_trace
     from rejoinder.store import open_current
 
     start = time.perf_counter()
@@ -100,11 +100,11 @@ def ask(
     open_ms = 1000 * (time.perf_counter() - start)
     reply = Responder(opened).answer(dialogue)
     if as_json:
-        click.echo(json.dumps(_as_dict(reply, open_ms), ensure_ascii=False))
+        click.echo(json.dumps(as_dict(reply, open_ms), ensure_ascii=False))
     elif reply.text is not None:
         click.echo(reply.text)
     if trace:
-        _print_trace(reply, open_ms)
+        print_trace(reply, open_ms)
     if reply.text is None:
         if not as_json:
             click.echo(f"no reply: all {len(reply.trace.candidates)} candidates were dropped", err=True)
@@ -116,40 +116,6 @@ def _piped_lines() -> list[str]:
         return sys.stdin.buffer.read().decode("utf-8").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"standard input: expected UTF-8, got another encoding at byte {error.start}") from None
-
-
-def _milliseconds(reply: Reply, open_ms: float) -> dict[str, float]:
-    trace = reply.trace
-    named = {"open": open_ms, "encode": trace.encode_ms, "search": trace.search_ms, "filter": trace.filter_ms}
-    return {name: round(value, 3) for name, value in named.items()}
-
-
-def _as_dict(reply: Reply, open_ms: float) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "text": reply.text,
-        "release": reply.trace.release,
-        "source": reply.trace.source,
-        "milliseconds": _milliseconds(reply, open_ms),
-        "candidates": [asdict(candidate) for candidate in reply.trace.candidates],
-    }
-
-
-def _print_trace(reply: Reply, open_ms: float) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    source = {"cold": "cache hit (cold)", "hot": "cache hit (hot)", "model": "cache miss (model)"}
-    table = Table("rank", "score", "senders", "dropped", "text", title=reply.trace.release)
-    for rank, candidate in enumerate(reply.trace.candidates, 1):
-        said = Text(candidate.text, "bold" if candidate.text == reply.text else "")
-        table.add_row(str(rank), f"{candidate.score:.3f}", str(candidate.senders), candidate.dropped or "", said)
-    console = Console(stderr=True)
-    console.print(table)
-    spent = ", ".join(f"{name} {value:.1f} ms" for name, value in _milliseconds(reply, open_ms).items())
-    console.print(f"{source[reply.trace.source]}; {spent}", highlight=False)
 
 
 @main.command(epilog="\b\nExample:\n  rejoinder verify --store /srv/rejoinder")

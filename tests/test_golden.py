@@ -13,9 +13,9 @@ from registry.folder import FolderSource
 from registry.promote import rollback
 from registry.pull import pull
 from registry.releases import champion
+from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
 from rejoinder.parts.opened import OpenRelease, open_release
-from rejoinder.responder import Responder
 from rejoinder.store import Store, open_current
 from rejoinder.trust import Trust
 from tests.bundles import build_bundles

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
 from rejoinder.manifest import digest_file, read_manifest
 from rejoinder.parts import PHRASES, REPLIES, Kind
@@ -16,7 +17,6 @@ from rejoinder.parts.phrases import PhraseCache
 from rejoinder.parts.replies import ReplyIndex
 from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, read_release
-from rejoinder.responder import Responder
 from rejoinder.trust import Trust
 
 

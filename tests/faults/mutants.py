@@ -25,13 +25,13 @@ from registry.folder import FolderSource
 from registry.pull import pull
 from registry.seen import STATE, Seen, check_fresh, read_seen, record
 from registry.shelves import LocalShelf
+from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
 from rejoinder.manifest import MANIFEST, canonical_json, read_manifest
 from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.parts.replies import IndexedReply
 from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, VERDICT
-from rejoinder.responder import Responder
 from rejoinder.store import Store, open_current
 from rejoinder.trust import Trust
 from tests.bundles import KEY, KINDS, PHRASES, REPLIES

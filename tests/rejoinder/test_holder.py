@@ -16,13 +16,14 @@ import pytest
 
 from registry.install import activate, locked
 from rejoinder import holder as module
+from rejoinder.answer.reply import Reply
+from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.errors import IntegrityError, ProbeError, SwapError
 from rejoinder.holder import Holder
 from rejoinder.lease import sole_use
 from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.proof import Installed
-from rejoinder.responder import Reply, Responder
 from rejoinder.store import Store
 from tests.bundles import REPLIES, pin, put_in_store
 from tests.faults.swaps import hundred_swaps, wrong_with
