@@ -12,7 +12,9 @@ from registry.cli_describe import diff, show
 from registry.errors import RegistryError
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
+from rejoinder.manifest import Kind
 from rejoinder.parts import Kind, kinds
+from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
     from registry.promote import Promotion
@@ -57,6 +59,7 @@ def _bundle_options(command: Command) -> Command:
 @click.version_option(__version__, prog_name="rejoinder")
 def main() -> None:
     """Register, pull, verify and ask releases."""
+    configure_process()
 
 
 main.add_command(ask)

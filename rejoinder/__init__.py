@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rejoinder.process import disable_telemetry
+
 if TYPE_CHECKING:
     from rejoinder.answer.reply import Reply
     from rejoinder.dialogue import Dialogue
@@ -71,3 +73,6 @@ if not TYPE_CHECKING:  # a type checker would take every name for one of ours
 def __dir__() -> list[str]:
     """What can be imported from here."""
     return sorted(__all__)
+
+
+disable_telemetry()  # here, for nothing of ours can import ONNX Runtime before this

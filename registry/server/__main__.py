@@ -11,6 +11,7 @@ import click
 from registry.errors import RegistryError
 from registry.server import DEFAULT_ROOT, Server, running_server
 from registry.server.accounts import account_file
+from rejoinder.process import configure_process
 
 _EXAMPLES = """\b
 Examples:
@@ -29,6 +30,7 @@ Examples:
 @click.option("--allowed-hosts", help="Names by which clients may address it, e.g. mlflow.internal:5000.")
 def main(root: Path, port: int, host: str, workers: int, allowed_hosts: str | None) -> None:
     """Run MLflow with PostgreSQL and authentication until Ctrl-C; start it again and everything is still there."""
+    configure_process()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     try:

@@ -9,6 +9,7 @@ from typing import Any
 import onnxruntime as ort
 
 from rejoinder.errors import FormatError, InputError, Problem
+from rejoinder.process import threads
 
 
 def default_provider() -> str:
@@ -23,7 +24,7 @@ def session_options() -> Any:
         ONNX Runtime session options.
     """
     options = ort.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("REJOINDER_THREADS", "0"))
+    options.intra_op_num_threads = threads()
     options.log_severity_level = 3
     options.enable_profiling = False
     options.optimized_model_filepath = ""

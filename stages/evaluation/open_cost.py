@@ -7,17 +7,12 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rejoinder.answer.responder import Responder
-from rejoinder.dialogue import Dialogue
-from rejoinder.manifest import digest_file, read_manifest
-from rejoinder.parts import PHRASES, REPLIES, Kind
-from rejoinder.parts.opened import open_release
-from rejoinder.parts.phrases import PhraseCache
-from rejoinder.parts.replies import ReplyIndex
-from rejoinder.proof import Installed
-from rejoinder.release import RELEASE, read_release
-from rejoinder.trust import Trust
+from rejoinder.process import configure_process
+
+if TYPE_CHECKING:
+    from rejoinder.parts import Kind
 
 
 def peak_mb() -> float:
@@ -37,6 +32,18 @@ def main(folder: str, trust: str, *named: str) -> None:
         trust: believes its key.
         *named: `kind=directory` of each bundle.
     """
+    configure_process()  # before these are imported
+    from rejoinder.answer.responder import Responder
+    from rejoinder.dialogue import Dialogue
+    from rejoinder.manifest import digest_file, read_manifest
+    from rejoinder.parts import PHRASES, REPLIES
+    from rejoinder.parts.opened import open_release
+    from rejoinder.parts.phrases import PhraseCache
+    from rejoinder.parts.replies import ReplyIndex
+    from rejoinder.proof import Installed
+    from rejoinder.release import RELEASE, read_release
+    from rejoinder.trust import Trust
+
     bundles: dict[Kind, Path] = {kind: Path(path) for kind, _, path in (word.partition("=") for word in named)}
     release = read_release(Path(folder) / RELEASE, digest_file(Path(folder) / RELEASE))
     before = peak_mb()
