@@ -13,7 +13,7 @@ PYDOCLINT = UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=$(BIN) $(BIN)/uv tool instal
 
 COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate
 
-.PHONY: help install repro mlflow-server test faults check bench lock clean
+.PHONY: help install demo repro mlflow-server test faults check bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -27,6 +27,9 @@ $(BIN)/.installed: requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --no-deps --editable .
 	$(PYDOCLINT)
 	touch $@
+
+demo: install ## a slice of the data -> release -> pulled, verified, answering; within minutes, in build/demo
+	@$(BIN)/python -m flows.demo
 
 repro: install ## raw logs -> release -> pulled, verified, answering
 	@$(BIN)/python -m flows.repro
