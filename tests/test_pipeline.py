@@ -81,9 +81,9 @@ def environment(project: Path) -> dict[str, str]:
         for role in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    # Without a key named, the first release makes a development key, as on a newcomer's machine.
-    dropped = ("MLFLOW_TRACKING_URI", "PREFECT_HOME", "REJOINDER_SIGNING_KEY", "REJOINDER_TRUST")
-    return {**{k: v for k, v in os.environ.items() if k not in dropped}, **ours, **who}
+    # All defaults are the checkout's own; without a key named, the first release makes a development key.
+    dropped = ("MLFLOW_", "PREFECT_", "REJOINDER_")
+    return {**{k: v for k, v in os.environ.items() if not k.startswith(dropped)}, **ours, **who}
 
 
 def believing(project: Path) -> Trust:
@@ -344,7 +344,8 @@ def test_a_broken_log_line_is_quarantined_and_named(project: Path, tmp_path: Pat
 
 def test_an_environment_with_the_base_wheel_alone_pulls_and_answers(project: Path, tmp_path: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
-    built = run(ROOT, str(uv), "build", "--wheel", "--no-build-isolation", "--out-dir", str(tmp_path), "--quiet")
+    words = ("--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(tmp_path), "--quiet")
+    built = run(ROOT, str(uv), "build", *words)
     assert built.returncode == 0, built.stderr
     wheel = next(tmp_path.glob("rejoinder-*.whl"))
     home = tmp_path / "venv"
@@ -366,7 +367,7 @@ def test_an_environment_with_the_base_wheel_alone_pulls_and_answers(project: Pat
     code = f"import importlib.util as u; print([n for n in {absent} if u.find_spec(n)])"
     node = tmp_path / "node"
     node.mkdir()
-    assert run(node, python, "-c", code).stdout.strip() == "[]"
+    assert run(node, python, "-I", "-c", code).stdout.strip() == "[]"
     command = str(home / "bin" / "rejoinder")
     settings = {
         "PATH": f"{home / 'bin'}:/usr/bin:/bin",
