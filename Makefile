@@ -11,7 +11,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 PYDOCLINT = UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=$(BIN) $(BIN)/uv tool install --quiet --force \
 	--python $(BIN)/python --with docstring-parser-fork==0.0.16 --with click==8.5.1 pydoclint==0.12.0
 
-COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate
+COMPILE := $(BIN)/uv pip compile --quiet --python $(BIN)/python --python-version 3.11 --no-header --no-annotate
 
 .PHONY: help install demo repro mlflow-server test faults check bench lock clean
 
@@ -23,8 +23,8 @@ install: $(BIN)/.installed ## make .venv from requirements.lock
 $(BIN)/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
-	$(BIN)/uv pip install --quiet -r requirements.lock
-	$(BIN)/uv pip install --quiet --no-deps --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(PYDOCLINT)
 	touch $@
 

@@ -11,12 +11,10 @@ from registry.releases import DEFAULT_NAME
 from registry.releases import champion as find_champion
 from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.errors import ConsistencyError, FormatError, ProbeError
+from rejoinder.home import home
 from rejoinder.manifest import Kind
 from rejoinder.release import Release
 from rejoinder.store import Store
-
-#: A store of its own, so that a benchmark never changes what `rejoinder ask` answers with.
-STORE = Path(".rejoinder/champion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def open_champion(name: str = DEFAULT_NAME) -> Champion | None:
     release = find_champion(name)
     if release is None:
         return None
-    store = Store(STORE)
+    store = Store(home() / "champion")  # not the default one: a benchmark must not change what `ask` answers
     try:
         pull(store, name, release.serial)
         installed = store.installed(release.digest)

@@ -303,7 +303,8 @@ def test_a_broken_log_line_is_quarantined_and_named(project: Path, tmp_path: Pat
 
 def test_an_environment_with_the_base_wheel_alone_pulls_and_answers(project: Path, tmp_path: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
-    built = run(ROOT, str(uv), "build", "--wheel", "--no-build-isolation", "--out-dir", str(tmp_path), "--quiet")
+    words = ("--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(tmp_path), "--quiet")
+    built = run(ROOT, str(uv), "build", *words)
     assert built.returncode == 0, built.stderr
     wheel = next(tmp_path.glob("rejoinder-*.whl"))
     home = tmp_path / "venv"
@@ -325,7 +326,7 @@ def test_an_environment_with_the_base_wheel_alone_pulls_and_answers(project: Pat
     code = f"import importlib.util as u; print([n for n in {absent} if u.find_spec(n)])"
     node = tmp_path / "node"
     node.mkdir()
-    assert run(node, python, "-c", code).stdout.strip() == "[]"
+    assert run(node, python, "-I", "-c", code).stdout.strip() == "[]"
     command = str(home / "bin" / "rejoinder")
     settings = {
         "PATH": f"{home / 'bin'}:/usr/bin:/bin",
