@@ -11,9 +11,9 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 PYDOCLINT = UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=$(BIN) $(BIN)/uv tool install --quiet --force \
 	--python $(BIN)/python --with docstring-parser-fork==0.0.16 --with click==8.5.1 pydoclint==0.12.0
 
-COMPILE := $(BIN)/uv pip compile --quiet --python-version 3.11 --no-header --no-annotate
+COMPILE := $(BIN)/uv pip compile --quiet --python $(BIN)/python --python-version 3.11 --no-header --no-annotate
 
-.PHONY: help install repro mlflow-server test faults check bench lock clean
+.PHONY: help install demo repro mlflow-server test faults check bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -23,10 +23,13 @@ install: $(BIN)/.installed ## make .venv from requirements.lock
 $(BIN)/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
-	$(BIN)/uv pip install --quiet -r requirements.lock
-	$(BIN)/uv pip install --quiet --no-deps --editable .
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(PYDOCLINT)
 	touch $@
+
+demo: install ## a slice of the data -> release -> pulled, verified, answering; within minutes, in build/demo
+	@$(BIN)/python -m flows.demo
 
 repro: install ## raw logs -> release -> pulled, verified, answering
 	@$(BIN)/python -m flows.repro

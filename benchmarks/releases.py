@@ -30,7 +30,6 @@ from rejoinder.parts.replies import REPLIES_FILE
 from rejoinder.proof import Installed, prove
 from rejoinder.release import RELEASE, read_release
 from rejoinder.store import Store, open_current
-from rejoinder.trust import DEFAULT_ROOT as DEFAULT_TRUST
 from rejoinder.trust import Trust
 from stages.evaluation.speed import open_cost
 from stages.evaluation.unreleased import sign_unreleased
@@ -198,9 +197,9 @@ def local_shop(bundles: Mapping[Kind, Path], folder: Path) -> Iterator[Shop]:
 @contextmanager
 def _shop(bundles: Mapping[Kind, Path], folder: Path, mlflow: Mapping[str, str]) -> Iterator[Shop]:
     environment = dict(os.environ)
+    shutil.copytree(Trust.default().root, folder / "trust")
     os.environ.update(mlflow)
     os.environ["REJOINDER_TRUST"] = str(folder / "trust")
-    shutil.copytree(Trust(Path(environment.get("REJOINDER_TRUST") or DEFAULT_TRUST)).root, folder / "trust")
     pair = new_key("bench", folder / "keys")
     os.environ["REJOINDER_SIGNING_KEY"] = str(trust_key(pair.public, Trust(folder / "trust")) and pair.private)
     try:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from flows.errors import FlowError
-from stages.__main__ import STATUS
+from flows.workspace import Workspace
+from stages import STAGES
 
 
-def dvc(*arguments: str, quiet: bool = False) -> int:
-    """Run dvc and wait.
+def dvc(workspace: Workspace, *arguments: str) -> int:
+    """Run dvc, wait, and return its exit status.
 
     A killed dvc leaves its stage running and writing. So dvc gets a session of its own, and whatever ends this
-    process ends the whole group.
-
-    Args:
-        *arguments: of the dvc command.
-        quiet: drop its output.
-
-    Returns:
-        Its exit status.
+    process ends the whole group. Where this process is killed itself, dvc goes on and keeps the lock until it ends:
+    the next run waits for it.
     """
-    # dvc.yaml says `python`: that must be this one.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    output = subprocess.DEVNULL if quiet else None
+    folder = workspace.root / ".dvc" / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "flow.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _run(workspace, arguments, lock.fileno())
+
+
+def _run(workspace: Workspace, arguments: Sequence[str], lock: int) -> int:
     child = subprocess.Popen(
         [sys.executable, "-m", "dvc", *arguments],
-        env={**os.environ, "PATH": path}, start_new_session=True, stdout=output, stderr=output,
+        cwd=workspace.root, env=_environment(), start_new_session=True, pass_fds=[lock],
     )  # fmt: skip
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
@@ -39,6 +41,12 @@ def dvc(*arguments: str, quiet: bool = False) -> int:
     finally:
         signal.signal(signal.SIGTERM, previous)
         _end_group(child)
+
+
+def _environment() -> dict[str, str]:
+    # dvc.yaml says `python`: that must be this one.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    return {**os.environ, "PATH": path}
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
@@ -51,29 +59,55 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
         os.killpg(child.pid, signal.SIGKILL)
 
 
-def reproduce(*arguments: str) -> None:
-    """Run `dvc repro`.
+def run_stage(workspace: Workspace, stage: str, *, force: bool = False) -> bool:
+    """Bring one stage up to date; those before it must be.
+
+    dvc says only what is wrong; the stage itself says what it likes.
 
     Args:
-        *arguments: of `dvc repro`, e.g. `-s STAGE` for one stage only.
+        workspace: where.
+        stage: one of `STAGES`.
+        force: run it even if nothing has changed.
+
+    Returns:
+        Whether it ran.
 
     Raises:
-        FlowError: if it fails, with the failed stage's own message.
+        FlowError: if it fails, with its own message.
     """
-    status = {path: path.stat().st_mtime_ns for path in STATUS.glob("*.json")}
-    if dvc("--wait-for-lock", "repro", *arguments) == 0:
-        return
-    written = [p for p in STATUS.glob("*.json") if status.get(p) != p.stat().st_mtime_ns]
-    failures = [report for report in map(_read, written) if not report["ok"]]
-    reasons = [f"{report['stage']} ({report['kind']}): {report['message']}" for report in failures]
-    raise FlowError("\n".join(reasons) or "dvc repro failed; its output is above")
+    status = workspace.status(stage)
+    before = _written(status)
+    forced = ["--force"] if force else []
+    failed = dvc(workspace, "--wait-for-lock", "repro", "--quiet", "--single-item", *forced, stage)
+    ran = _written(status) != before
+    if failed:
+        raise FlowError(_reason(status, stage) if ran else f"{stage}: dvc repro failed; its output is above")
+    return ran
 
 
-def _read(path: Path) -> dict[str, object]:
-    found: dict[str, object] = json.loads(path.read_text())
-    return found
+def _written(path: Path) -> int | None:
+    return path.stat().st_mtime_ns if path.is_file() else None
 
 
-def is_current() -> bool:
-    """Whether every stage's outputs belong to its present inputs, code and parameters."""
-    return dvc("status", "--quiet", quiet=True) == 0
+def _reason(status: Path, stage: str) -> str:
+    report = json.loads(status.read_text())
+    if report["ok"] or not report["message"]:
+        return f"{stage}: dvc repro failed; its output is above"
+    return f"{stage} ({report['kind']}): {report['message']}"
+
+
+def changed_stages(workspace: Workspace) -> Collection[str]:
+    """List the stages whose inputs, code, parameters or outputs have changed; those behind them may follow.
+
+    All stages are listed if dvc cannot tell: `run_stage` will then show why.
+    """
+    if not (workspace.root / "dvc.lock").is_file():
+        return STAGES  # nothing was ever built
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
+    done = subprocess.run(
+        command, cwd=workspace.root, env=_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        return STAGES
+    changed: dict[str, object] = json.loads(done.stdout)
+    return list(changed)

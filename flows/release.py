@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.promote import promote
+from flows.workspace import Workspace
+from registry.promote import promote as make_champion
 from registry.publish import publish
 from registry.pull import pull
 from registry.releases import champion
@@ -20,14 +21,6 @@ from rejoinder.release import Release
 from rejoinder.store import Store, open_current
 from stages.expectations.drift import accept
 
-BUNDLES: dict[Kind, Path] = {
-    "model": Path("build/export/model"),
-    "cache": Path("build/cache/cache"),
-    "index": Path("build/index/index"),
-}
-SNAPSHOT = Path("build/validate/snapshot.json")
-VERDICT = Path("build/gate/verdict.json")
-MEASURED = Path("build/benchmark/metrics.json")
 SAMPLES = ("I feel lonely", "What do you do for fun?", "I just got a new puppy!")
 
 
@@ -39,56 +32,52 @@ class Answered:
     reply: str
 
 
-def is_stale() -> bool:
+def is_stale(workspace: Workspace) -> bool:
     """Whether the candidate was measured against another champion than there is now.
 
     DVC cannot see MLflow, so it may restore measurements that were made against an older champion.
     """
-    now = champion()
-    if now is None or now.bundles != _built():
-        measured = json.loads(MEASURED.read_text())["champion"]
+    now = champion(workspace.name)
+    if now is None or now.bundles != _built(workspace):
+        measured = json.loads(workspace.measured.read_text())["champion"]
         return bool((measured and measured["digest"]) != (now and now.digest))
     return False
 
 
-def register() -> Release:
-    """Register what the DAG has built and promote it; from then on, new data are compared with this release's."""
-    release = publish(BUNDLES, VERDICT).release
-    promote(release.name, release.serial)
-    accept(SNAPSHOT)
-    return release
+def register(workspace: Workspace) -> Release:
+    """Register what the DAG has built: the challenger."""
+    return publish(workspace.bundles, workspace.verdict, workspace.name).release
 
 
-def pull_back(release: Release) -> Release:
+def promote(workspace: Workspace, release: Release) -> None:
+    """Make a release the champion; from then on, new data are compared with its own."""
+    make_champion(release.name, release.serial)
+    accept(workspace.snapshot)
+
+
+def pull_back(release: Release) -> None:
     """Pull the champion, which that release now is, into the local store."""
-    return pull(Store.default(), release.name).release
+    pull(Store.default(), release.name)
 
 
 def verify_and_answer(turns: Sequence[str] = SAMPLES) -> list[Answered]:
-    """Open the current release, with all its checks, and answer sample turns from it.
-
-    Args:
-        turns: each is answered by itself.
-
-    Returns:
-        The answers.
-    """
+    """Open the current release, with all its checks, and answer sample turns from it, each by itself."""
     responder = Responder(open_current(Store.default()))
     replies = [(turn, responder.answer(Dialogue.from_lines([turn]))) for turn in turns]
     return [Answered(turn, reply.text or "(no fit reply)") for turn, reply in replies]
 
 
-def released_already() -> Release | None:
+def released_already(workspace: Workspace) -> Release | None:
     """The current local release, if it is MLflow's newest and holds exactly what the DAG has built."""
     try:
         release = Store.default().current().release
     except RejoinderError:
         return None
-    return release if release.bundles == _built() and release == champion() else None
+    return release if release.bundles == _built(workspace) and release == champion(workspace.name) else None
 
 
-def _built() -> dict[Kind, Digest | None]:
-    return {kind: _digest(path) for kind, path in BUNDLES.items()}
+def _built(workspace: Workspace) -> dict[Kind, Digest | None]:
+    return {kind: _digest(path) for kind, path in workspace.bundles.items()}
 
 
 def _digest(bundle: Path) -> Digest | None:

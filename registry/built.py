@@ -6,7 +6,7 @@ from pathlib import Path
 
 from registry.errors import NotFoundError
 from rejoinder.manifest import MANIFEST
-from rejoinder.parts import Kind
+from rejoinder.parts import Kind, kinds
 
 BUILD = Path("build")
 
@@ -31,3 +31,8 @@ def built_bundle(kind: Kind, build: Path = BUILD) -> Path:
             f"{kind} bundle: expected one {build}/<stage>/{kind}, got {got}. Next: dvc repro, or --{kind} DIR"
         )
     return found[0]
+
+
+def built_bundles(build: Path = BUILD) -> dict[Kind, Path]:
+    """The bundles of every kind that stages have built, by kind."""
+    return {kind: built_bundle(kind, build) for kind in kinds() if any(build.glob(f"*/{kind}/{MANIFEST}"))}

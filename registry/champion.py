@@ -10,13 +10,11 @@ from registry.pull import pull
 from registry.releases import DEFAULT_NAME
 from registry.releases import champion as find_champion
 from rejoinder.errors import ConsistencyError, FormatError, ProbeError
+from rejoinder.home import home
 from rejoinder.parts import Kind
 from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.release import Release
 from rejoinder.store import Store
-
-#: A store of its own, so that a benchmark never changes what `rejoinder ask` answers with.
-STORE = Path(".rejoinder/champion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def open_champion(name: str = DEFAULT_NAME) -> Champion | None:
     release = find_champion(name)
     if release is None:
         return None
-    store = Store(STORE)
+    store = Store(home() / "champion")  # not the default one: a benchmark must not change what `ask` answers
     try:
         pull(store, name, release.serial)
         installed = store.installed(release.digest)

@@ -12,7 +12,6 @@ from registry.cli_describe import diff, show
 from registry.errors import RegistryError
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
-from rejoinder.manifest import Kind
 from rejoinder.parts import Kind, kinds
 from rejoinder.process import configure_process
 
@@ -204,14 +203,14 @@ def keys() -> None:
 
 @keys.command("new", epilog="\b\nExample:\n  rejoinder keys new --name production --folder /etc/rejoinder/keys")
 @click.option("--name", default="production", show_default=True, help="Of the files NAME.pem and NAME.pub.")
-@click.option("--folder", type=_DIRECTORY, default=Path(".rejoinder/keys"), show_default=True)
+@click.option("--folder", type=_DIRECTORY, help="Where to; default: REJOINDER_HOME/keys, else .rejoinder/keys.")
 @click.option("--trust", is_flag=True, help="Also trust the new key on this machine.")
-def keys_new(name: str, folder: Path, trust: bool) -> None:
+def keys_new(name: str, folder: Path | None, trust: bool) -> None:
     """Make a key pair. NAME.pem signs and stays secret, NAME.pub goes into every puller's trust folder."""
-    from registry.keys import KEY, new_key, trust_key
+    from registry.keys import KEY, keys_folder, new_key, trust_key
     from rejoinder.trust import Trust
 
-    pair = new_key(name, folder)
+    pair = new_key(name, folder or keys_folder())
     click.echo(f"{pair.private}  signs; keep it secret, name it in {KEY}")
     click.echo(f"{pair.public}  copy it into the trust folder of every puller ({short(pair.id)})")
     if trust:

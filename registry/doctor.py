@@ -10,11 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from registry.address import SQLITE, shown_uri, tracking_uri
-from registry.keys import CERTIFICATE, DEVELOPMENT, FOLDER, KEY
+from registry.keys import CERTIFICATE, KEY, development_key
 from registry.seen import read_seen
 from rejoinder import __version__, process
 from rejoinder.cgroups import cpu_quota
 from rejoinder.errors import RejoinderError
+from rejoinder.home import home
 from rejoinder.store import Store
 from rejoinder.trust import Trust
 
@@ -34,9 +35,7 @@ _PACKAGES = (
 #: Instruction sets that decide which kernels ONNX Runtime picks, hence speed and the last bits of a vector.
 _CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_int8", "amx_bf16")
 _CPUINFO = Path("/proc/cpuinfo")
-# Where the pipeline's anonymize stage looks; only a machine that runs the pipeline has one.
 _KEY_VARIABLE = "REJOINDER_ANONYMIZE_KEY"
-_KEY_FILE = Path(".rejoinder/anonymize.key")
 
 
 def examine(store: Store) -> dict[str, dict[str, str]]:
@@ -60,6 +59,7 @@ def examine(store: Store) -> dict[str, dict[str, str]]:
         "packages": {name: _version(name) for name in _PACKAGES},
         "runtime": {"ONNX Runtime providers": _providers()},
         "places": {
+            "home": _place(home()),
             "store": _place(store.root),
             "current release": _current(store),
             "tracking URI": _tracking(),
@@ -132,7 +132,8 @@ def _tracking() -> str:
 def _key() -> str:
     if os.environ.get(_KEY_VARIABLE):
         return f"in {_KEY_VARIABLE}"
-    return _place(_KEY_FILE)
+    # Where the stage `anonymize` looks; only a machine that runs the pipeline has one.
+    return _place(home() / "anonymize.key")
 
 
 def _believed() -> str:
@@ -156,7 +157,7 @@ def _signing() -> str:
     if os.environ.get(KEY):
         certificate = f", with the certificate in {CERTIFICATE}" if os.environ.get(CERTIFICATE) else ""
         return f"the key in {KEY}{certificate}"
-    return f"a development key, {FOLDER / DEVELOPMENT}.pem"
+    return f"a development key, {development_key()}"
 
 
 def _current(store: Store) -> str:

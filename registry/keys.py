@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import SigningKeyError
+from rejoinder.home import home
 from rejoinder.manifest import Digest
 from rejoinder.release import Signer
 from rejoinder.trust import CURVES, Trust, key_id
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 KEY = "REJOINDER_SIGNING_KEY"
 CERTIFICATE = "REJOINDER_SIGNING_CERTIFICATE"
-FOLDER = Path(".rejoinder/keys")
-DEVELOPMENT = "development"
 _PEM = "-----BEGIN"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -58,7 +57,7 @@ class KeyPair:
     id: Digest
 
 
-def new_key(name: str, folder: Path = FOLDER) -> KeyPair:
+def new_key(name: str, folder: Path) -> KeyPair:
     """Make a key pair on the curve P-256.
 
     Args:
@@ -122,15 +121,25 @@ def signing_key() -> Iterator[SigningKey]:
     elif named:
         yield _read(Path(named), chain)
     else:
-        yield _read(_development_key(), None)
+        yield _read(_ensure_development_key(), None)
 
 
-def _development_key() -> Path:
-    """The development key, made on first use and believed in this working directory's trust folder."""
-    path = FOLDER / f"{DEVELOPMENT}.pem"
+def keys_folder() -> Path:
+    """Where keys are made unless another folder is named."""
+    return home() / "keys"
+
+
+def development_key() -> Path:
+    """File of the development key, whether it is there or not."""
+    return keys_folder() / "development.pem"
+
+
+def _ensure_development_key() -> Path:
+    """The development key, made on first use and believed by this machine."""
+    path = development_key()
     if not path.is_file():
-        new_key(DEVELOPMENT)
-    if not (Trust.default().root / f"{DEVELOPMENT}.pub").exists():
+        new_key(path.stem, path.parent)
+    if not (Trust.default().root / f"{path.stem}.pub").exists():
         trust_key(path.with_suffix(".pub"), Trust.default())
     return path
 

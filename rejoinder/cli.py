@@ -62,7 +62,7 @@ store_option = click.option(
     "--store",
     "root",
     type=click.Path(path_type=Path),
-    help="The local store; default: REJOINDER_STORE, else .rejoinder/store.",
+    help="The local store; default: REJOINDER_STORE, else REJOINDER_HOME/store, else .rejoinder/store.",
 )
 _provider_option = click.option(
     "--provider", type=click.Choice(sorted(PROVIDERS)), help="What computes the vectors; default: the best present."

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rejoinder.errors import StoreError
+from rejoinder.home import home
 from rejoinder.manifest import Digest, is_digest
 from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, Release, read_release
@@ -24,8 +25,6 @@ from rejoinder.trust import Trust
 
 if TYPE_CHECKING:
     from rejoinder.parts.opened import OpenRelease
-
-DEFAULT_ROOT = ".rejoinder/store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +35,8 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """The store at `REJOINDER_STORE`, else `.rejoinder/store` in the working directory."""
-        return cls(Path(os.environ.get("REJOINDER_STORE") or DEFAULT_ROOT))
+        """The store at `REJOINDER_STORE`, else `store` in the home."""
+        return cls(Path(os.environ.get("REJOINDER_STORE") or home() / "store"))
 
     @property
     def current_file(self) -> Path:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rejoinder.errors import StoreError
+from rejoinder.home import home
 from rejoinder.manifest import Digest, digest_bytes
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
-DEFAULT_ROOT = ".rejoinder/trust"
 CURVES = ("secp256r1", "secp384r1", "secp521r1")  # what the OpenSSF's model signing takes
 
 
@@ -49,8 +49,8 @@ class Trust:
 
     @classmethod
     def default(cls) -> Trust:
-        """The folder at `REJOINDER_TRUST`, else `.rejoinder/trust` in the working directory."""
-        return cls(Path(os.environ.get("REJOINDER_TRUST") or DEFAULT_ROOT))
+        """The folder at `REJOINDER_TRUST`, else `trust` in the home."""
+        return cls(Path(os.environ.get("REJOINDER_TRUST") or home() / "trust"))
 
     def keys(self) -> dict[Digest, TrustedKey]:
         """The keys that are believed.

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 class Params(StageParams):
     """How much is measured."""
 
+    release: str
+    """Name of the releases whose champion is the one to beat."""
     untuned: str
     """Encoder before any training of ours, the one to beat: an installed package or a folder."""
     bootstrap_rounds: int = Field(ge=100)
@@ -235,7 +237,7 @@ def run(
     candidates = Candidates.load(dialogues / "test")
     exported, _ = open_model(bundles[VECTORIZER.bundle])
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
-    champion = open_champion()
+    champion = open_champion(params.release)
     found = score_all(params, candidates, exported, folders, champion)
     rows = table(found, candidates, params.bootstrap_rounds, params.seed)
     texts = candidates.pool["text"].to_list()[: params.speed_texts]

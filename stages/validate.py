@@ -22,8 +22,8 @@ from stages.errors import DataError
 from stages.expectations.batches import quarantine, read_batches, write_parts
 from stages.expectations.clock import in_time
 from stages.expectations.drift import (
-    ACCEPTED,
     Snapshot,
+    accepted_file,
     changes,
     drift_rules,
     read_snapshot,
@@ -204,13 +204,13 @@ def validate(
         "Shares": sources.select("source", cs.ends_with("_share")).to_dicts(),
         "Reactions": labels(checked.counts).to_dicts(),
     }
-    note = f"No accepted snapshot ({ACCEPTED}): drift was not judged. The next release makes this one accepted."
+    note = "No accepted snapshot: drift was not judged. The next release makes this one accepted."
     if accepted is not None:
         changed = changes(accepted, snapshot)
         rules = drift_rules(**params.model_dump(include={"max_row_loss", "max_share_change", "max_rate_change"}))
         suites["drift"] = check(context, "drift", changed, rules)
         tables["Drift since the accepted snapshot"] = _with_verdict(changed, suites["drift"])
-        note = f"Drift was judged against the accepted snapshot ({ACCEPTED})."
+        note = "Drift was judged against the accepted snapshot."
     report = report_of("Messages", suites) | {"notes": [note], "tables": tables}
     counted = add_rows(
         report, rows_in=checked.rows_in, rows_out=checked.rows_out, max_share=params.max_quarantined_share
@@ -238,7 +238,7 @@ def _stop(report: dict[str, Any], messages: Path, out: Path) -> DataError:
         for row in drifted
     ]
     if drifted:
-        lines.append(f"next: if the data are meant to have changed, cp {out}/snapshot.json {ACCEPTED}")
+        lines.append(f"next: if the data are meant to have changed, cp {out}/snapshot.json {accepted_file()}")
     lines.append(f"next: see {out}/data_docs/index.html, and the rows in {out}/quarantine.parquet")
     return DataError("\n".join([f"{messages}: {len(report['broken'])} rules broken", *lines]))
 
@@ -260,7 +260,7 @@ def run(params: Params, *, messages: Path, out: Path) -> None:
     """
     parts = part_paths(messages)
     check_schema(parts)
-    accepted = read_snapshot(ACCEPTED) if ACCEPTED.exists() else None
+    accepted = read_snapshot(accepted_file()) if accepted_file().exists() else None
     context = open_context()
     with whole_directory(out) as partial:
         checked = check_rows(context, parts, params, partial)

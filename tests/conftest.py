@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+from contextlib import ExitStack, chdir
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import pytest
 from hypothesis import settings
@@ -13,17 +17,45 @@ from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from rejoinder.trust import Trust
+from tests import isolation
 from tests.bundles import KEY, build_bundles, pin, put_in_store
+from tests.reach import ROOT
 
 # On a shared machine the time of one example says nothing.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Before test modules are imported: leave the checkout and the user's environment; come back at the end."""
+    run = ExitStack()
+    config.add_cleanup(run.close)
+    folder = Path(run.enter_context(TemporaryDirectory(prefix="rejoinder-tests-")))
+    run.enter_context(patch.dict(os.environ))
+    isolation.clean(os.environ)
+    os.environ.update(isolation.places(folder))
+    # Processes that tests start import the code under test, wherever they stand.
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    run.enter_context(chdir(folder))
+    isolation.guard()
+
+
 @pytest.fixture(autouse=True)
-def trust(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Trust:
+def own_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory of the test's own, which holds its home and its MLflow."""
+    folder = tmp_path_factory.mktemp("own")
+    monkeypatch.chdir(folder)
+    for name, value in isolation.places(folder).items():
+        monkeypatch.setenv(name, value)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def trust(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Trust:
     """A trust folder of the test's own that believes the key that signs the tests' releases."""
-    root = tmp_path_factory.mktemp("trust")
+    root = own_folder / "trust"
+    root.mkdir()
     shutil.copy(KEY.with_suffix(".pub"), root)
     monkeypatch.setenv("REJOINDER_TRUST", str(root))
     monkeypatch.setenv("REJOINDER_SIGNING_KEY", str(KEY))

@@ -18,6 +18,7 @@ import polars as pl
 import pytest
 import yaml
 
+from flows import small_build
 from rejoinder.errors import BundleError
 from rejoinder.parts.opened import open_release
 from rejoinder.release import RELEASE, read_release
@@ -25,6 +26,7 @@ from rejoinder.store import Store
 from rejoinder.trust import Trust
 from stages.leaks.search import search
 from stages.pii.key import pseudonym
+from tests.checkouts import copy_checkout, environment, run
 from tests.reach import ROOT
 
 pytestmark = pytest.mark.pipeline
@@ -51,39 +53,7 @@ SMALL: dict[str, dict[str, Any]] = {
 
 def write_params(project: Path, **changes: dict[str, Any]) -> None:
     """params.yaml of the product, made small, and changed."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for values in (SMALL, changes):
-        for stage, keys in values.items():
-            params[stage].update(keys)
-    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
-
-
-def write_logs(project: Path, conversations: int = 200) -> None:
-    """A slice of the packaged chat data as a native log."""
-    import chitchat_dataset
-
-    with (project / "data" / "logs" / "slice.jsonl").open("w", encoding="utf-8") as file:
-        for name, talk in list(chitchat_dataset.Dataset().items())[:conversations]:
-            said = [message for turn in talk["messages"] for message in turn if message["text"].strip()]
-            for number, message in enumerate(said):
-                row = {
-                    "conversation_id": name, "message_id": str(number), "sender": message["sender"],
-                    "sent_at": message["timestamp"], "text": message["text"],
-                }  # fmt: skip
-                file.write(json.dumps(row) + "\n")
-
-
-def environment(project: Path) -> dict[str, str]:
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    ours = {"PATH": path, "REJOINDER_STORE": str(project / "store"), "PYTHONUNBUFFERED": "1"}
-    who = {
-        f"GIT_{role}_{what}": "tester@example.invalid"
-        for role in ("AUTHOR", "COMMITTER")
-        for what in ("NAME", "EMAIL")
-    }
-    # Without a key named, the first release makes a development key, as on a newcomer's machine.
-    dropped = ("MLFLOW_TRACKING_URI", "PREFECT_HOME", "REJOINDER_SIGNING_KEY", "REJOINDER_TRUST")
-    return {**{k: v for k, v in os.environ.items() if k not in dropped}, **ours, **who}
+    small_build.write_params(project / "params.yaml", ROOT / "params.yaml", SMALL, changes)
 
 
 def believing(project: Path) -> Trust:
@@ -91,24 +61,13 @@ def believing(project: Path) -> Trust:
     return Trust(project / ".rejoinder" / "trust")
 
 
-def run(project: Path, *words: str, timeout: float = 900) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        words, cwd=project, env=environment(project), capture_output=True, text=True, timeout=timeout, check=False
-    )
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout of its own with a released small build."""
     project = tmp_path_factory.mktemp("project")
-    listed = run(ROOT, "git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
-    for name in listed:
-        if (ROOT / name).is_file() and name != "dvc.lock":
-            (project / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, project / name)
-    run(project, "git", "init", "-q")
+    copy_checkout(project)
     write_params(project)
-    write_logs(project)
+    small_build.write_slice(project / "data" / "logs" / "slice.jsonl", conversations=110)
     done = run(project, sys.executable, "-m", "flows.repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     (project / "repro.txt").write_text(done.stdout)
@@ -344,7 +303,8 @@ def test_a_broken_log_line_is_quarantined_and_named(project: Path, tmp_path: Pat
 
 def test_an_environment_with_the_base_wheel_alone_pulls_and_answers(project: Path, tmp_path: Path) -> None:
     uv = Path(sys.executable).with_name("uv")
-    built = run(ROOT, str(uv), "build", "--wheel", "--no-build-isolation", "--out-dir", str(tmp_path), "--quiet")
+    words = ("--wheel", "--no-build-isolation", "--python", sys.executable, "--out-dir", str(tmp_path), "--quiet")
+    built = run(ROOT, str(uv), "build", *words)
     assert built.returncode == 0, built.stderr
     wheel = next(tmp_path.glob("rejoinder-*.whl"))
     home = tmp_path / "venv"
@@ -366,7 +326,7 @@ def test_an_environment_with_the_base_wheel_alone_pulls_and_answers(project: Pat
     code = f"import importlib.util as u; print([n for n in {absent} if u.find_spec(n)])"
     node = tmp_path / "node"
     node.mkdir()
-    assert run(node, python, "-c", code).stdout.strip() == "[]"
+    assert run(node, python, "-I", "-c", code).stdout.strip() == "[]"
     command = str(home / "bin" / "rejoinder")
     settings = {
         "PATH": f"{home / 'bin'}:/usr/bin:/bin",

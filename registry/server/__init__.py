@@ -29,7 +29,6 @@ from registry.server.accounts import (
 )
 from registry.server.postgres import Cluster, find_cluster, running_cluster
 
-DEFAULT_ROOT = Path(".rejoinder/server")
 _START_SECONDS = 300  # MLflow imports for 5 CPU-seconds a process and sets up two databases the first time
 _STOP_SECONDS = 30
 

@@ -9,8 +9,9 @@ from types import FrameType
 import click
 
 from registry.errors import RegistryError
-from registry.server import DEFAULT_ROOT, Server, running_server
+from registry.server import Server, running_server
 from registry.server.accounts import account_file
+from rejoinder.home import home
 from rejoinder.process import configure_process
 
 _EXAMPLES = """\b
@@ -23,18 +24,24 @@ Examples:
 
 
 @click.command(epilog=_EXAMPLES)
-@click.option("--root", type=click.Path(path_type=Path, file_okay=False), default=DEFAULT_ROOT, show_default=True)
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Its folder; default: REJOINDER_HOME/server, else .rejoinder/server.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0: any free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The interface to listen on.")
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True, help="Processes that answer.")
 @click.option("--allowed-hosts", help="Names by which clients may address it, e.g. mlflow.internal:5000.")
-def main(root: Path, port: int, host: str, workers: int, allowed_hosts: str | None) -> None:
+def main(root: Path | None, port: int, host: str, workers: int, allowed_hosts: str | None) -> None:
     """Run MLflow with PostgreSQL and authentication until Ctrl-C; start it again and everything is still there."""
     configure_process()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     try:
-        with running_server(root, port, host=host, workers=workers, allowed_hosts=allowed_hosts) as server:
+        with running_server(
+            root or home() / "server", port, host=host, workers=workers, allowed_hosts=allowed_hosts
+        ) as server:
             click.echo(_welcome(server))
             status = server.process.wait()
     except RegistryError as error:

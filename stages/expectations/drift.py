@@ -14,11 +14,10 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rejoinder.home import home
 from stages.errors import DataError
 from stages.expectations.rules import Rule
 from stages.expectations.tally import FLOOR, QUANTILES, lengths, summarize
-
-ACCEPTED = Path(".rejoinder/accepted/snapshot.json")
 
 #: Standard errors of the difference that are taken for chance; beyond three is one pair in 370.
 SIGMAS = 3.0
@@ -125,17 +124,21 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     partial.replace(path)
 
 
-def accept(snapshot: Path, accepted: Path = ACCEPTED) -> None:
-    """Make a snapshot the one that later data are compared with.
+def accepted_file() -> Path:
+    """Where the accepted snapshot stands."""
+    return home() / "accepted" / "snapshot.json"
+
+
+def accept(snapshot: Path) -> None:
+    """Make a snapshot the one that later data are compared with; the one before is replaced in one step.
 
     Args:
         snapshot: of the build that was registered.
-        accepted: where the accepted one stands; replaced in one step.
 
     Raises:
         DataError: if `snapshot` is not one.
     """
-    found = read_snapshot(snapshot)
+    found, accepted = read_snapshot(snapshot), accepted_file()
     accepted.parent.mkdir(parents=True, exist_ok=True)
     write_snapshot(accepted, found)
 

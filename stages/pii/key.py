@@ -10,20 +10,17 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from rejoinder.home import home
 from stages.errors import DataError
 
 VARIABLE = "REJOINDER_ANONYMIZE_KEY"
-FILE = Path(".rejoinder/anonymize.key")
 
 _BYTES = 32
 _ADVICE = f'next: make one with `python -c "import secrets; print(secrets.token_hex({_BYTES}))"`'
 
 
-def load_key(file: Path = FILE) -> bytes:
-    """Take the key from the environment, else from its file, which is made on first use.
-
-    Args:
-        file: where the key is kept, as 64 hexadecimal digits, readable by its owner only.
+def load_key() -> bytes:
+    """Take the key from the environment, else from its file in the home, which is made on first use.
 
     Returns:
         The key, 32 bytes.
@@ -33,6 +30,7 @@ def load_key(file: Path = FILE) -> bytes:
     """
     if VARIABLE in os.environ:
         return _parse(os.environ[VARIABLE], f"environment variable {VARIABLE}")
+    file = home() / "anonymize.key"
     if not file.exists():
         with suppress(FileExistsError):  # another first run was faster: its key is the key
             _make(file)

@@ -26,6 +26,7 @@ from rejoinder.manifest import MANIFEST, Digest, Manifest, canonical_json, read_
 from rejoinder.parts import Kind
 from rejoinder.release import Release
 from tests.bundles import KINDS, PHRASES, REPLIES, build_bundles, release_of
+from tests.reach import ROOT
 
 METRICS = {
     "gains/exported_over_champion/random/difference": 0.01,
@@ -144,7 +145,7 @@ def test_base_encoder_data_and_libraries_are_named_with_licences(document: dict[
 
 
 def test_the_libraries_are_those_that_the_wheel_asks_for() -> None:
-    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *extras["cpu"], *extras["gpu"]]
     names = {match[0] for line in wanted if (match := re.match(r"[a-z0-9-]+", line))}
@@ -152,7 +153,7 @@ def test_the_libraries_are_those_that_the_wheel_asks_for() -> None:
 
 
 def test_packages_that_carry_models_and_data_are_those_of_the_pipeline() -> None:
-    pipeline = tomllib.loads(Path("pyproject.toml").read_text())["project"]["optional-dependencies"]["pipeline"]
+    pipeline = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["pipeline"]
     names = {line.split("==")[0] for line in pipeline}
     assert {module.BASE_ENCODER, *module.DATASETS} < names
 

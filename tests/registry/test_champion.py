@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from registry.champion import open_champion
 from rejoinder.parts.opened import open_release
@@ -20,9 +17,8 @@ def test_before_the_first_release_there_is_none(registry_name: str) -> None:
 
 
 def test_the_champion_is_opened_beside_the_serving_store(
-    registry_name: str, mine: Installed, other: Installed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry_name: str, mine: Installed, other: Installed
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     first = ship(mine.bundles, registry_name)
     second = ship(other.bundles, registry_name, champion=first)
     champion = open_champion(registry_name)

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from registry.address import artifact_location, shown_uri
 from registry.cli import main
+from rejoinder.home import home
 from rejoinder.proof import Installed
 from tests.bundles import REPLIES, write_verdict
 
@@ -69,7 +70,7 @@ def test_doctor_reports_without_secrets(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("REJOINDER_ANONYMIZE_KEY", "f00d" * 16)
     result = run("doctor", "--store", tmp_path / "none")
     assert result.exit_code == 0
-    for part in ("CPUExecutionProvider", "numpy", "does not exist", "https://mlflow.example/path"):
+    for part in ("CPUExecutionProvider", "numpy", "does not exist", "https://mlflow.example/path", str(home())):
         assert part in result.stdout
     assert "hunter2" not in result.stdout
     assert "f00d" not in result.stdout

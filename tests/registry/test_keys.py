@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from registry.errors import SigningKeyError
-from registry.keys import CERTIFICATE, KEY, new_key, signing_key, trust_key
+from registry.keys import CERTIFICATE, KEY, development_key, new_key, signing_key, trust_key
 from rejoinder.trust import Trust, read_public_key
 from tests.bundles import KEY as TEST_KEY
 from tests.rejoinder.test_certificates import issue
@@ -200,7 +200,6 @@ def test_other_kinds_of_keys_are_refused(
 def test_the_first_run_makes_a_development_key_that_this_machine_alone_believes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REJOINDER_TRUST", str(tmp_path / "trust"))
     with signing_key() as first:
         assert first.signer.name == "development"
@@ -208,7 +207,7 @@ def test_the_first_run_makes_a_development_key_that_this_machine_alone_believes(
     assert [path.name for path in Trust.default().root.iterdir()] == ["development.pub"]
     with signing_key() as second:
         assert second == first
-    assert mode(tmp_path / ".rejoinder/keys/development.pem") == 0o600
+    assert mode(development_key()) == 0o600
     strangers = Trust(TEST_KEY.parent).keys()
     assert first.signer.key not in strangers
 
@@ -216,7 +215,6 @@ def test_the_first_run_makes_a_development_key_that_this_machine_alone_believes(
 def test_a_development_key_is_believed_again_where_the_trust_folder_was_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     for root in ("one", "two"):
         monkeypatch.setenv("REJOINDER_TRUST", str(tmp_path / root))
         with signing_key() as key:
@@ -225,10 +223,9 @@ def test_a_development_key_is_believed_again_where_the_trust_folder_was_lost(
 
 
 def test_no_development_key_is_made_where_another_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(KEY, str(new_key("alice", tmp_path / "keys").private))
     with signing_key():
-        assert not (tmp_path / ".rejoinder").exists()
+        assert not development_key().exists()
 
 
 def test_a_key_is_believed_once_its_public_half_is_in_the_trust_folder(tmp_path: Path) -> None:

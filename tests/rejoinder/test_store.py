@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from rejoinder.errors import IntegrityError, StoreError
+from rejoinder.home import home
 from rejoinder.manifest import Digest
 from rejoinder.parts.opened import open_release
 from rejoinder.proof import Installed
@@ -61,7 +62,6 @@ def test_a_lost_bundle(store: Store, pristine: Installed, tmp_path: Path) -> Non
 
 
 def test_the_default_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("REJOINDER_STORE", raising=False)
-    assert Store.default().root == Path(".rejoinder/store")
+    assert Store.default().root == home() / "store"
     monkeypatch.setenv("REJOINDER_STORE", "/srv/chat")
     assert Store.default().root == Path("/srv/chat")

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from registry.keys import new_key
 from rejoinder.errors import StoreError
+from rejoinder.home import home
 from rejoinder.trust import Trust, key_id, read_public_key
 
 
@@ -95,7 +96,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("REJOINDER_TRUST", raising=False)
-    assert Trust.default().root == Path(".rejoinder/trust")
+    monkeypatch.delenv("REJOINDER_TRUST")
+    assert Trust.default().root == home() / "trust"
     monkeypatch.setenv("REJOINDER_TRUST", "/etc/trust")
     assert Trust.default().root == Path("/etc/trust")

@@ -17,6 +17,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rejoinder.home import home
 from stages.anonymize import Params, run
 from stages.errors import DataError
 from stages.intake.erasure import erased_table
@@ -215,32 +216,33 @@ def test_every_type_has_a_surrogate_that_is_stable_in_its_conversation(kind: str
 
 
 def test_the_key_is_made_once_private_and_said_without_its_value(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    file = tmp_path / "deep/anonymize.key"
-    key = load_key(file)
+    monkeypatch.delenv(VARIABLE)
+    file = home() / "anonymize.key"
+    key = load_key()
     said = capsys.readouterr()
     assert len(key) == 32
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert str(file) in said.err
     assert key.hex() not in said.err + said.out
-    assert load_key(file) == key
+    assert load_key() == key
     assert capsys.readouterr().err == ""
 
 
 def test_the_environment_comes_first_and_a_bad_key_is_refused_unquoted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    file = tmp_path / "anonymize.key"
+    file = home() / "anonymize.key"
     monkeypatch.setenv(VARIABLE, KEY)
-    assert load_key(file) == bytes.fromhex(KEY)
+    assert load_key() == bytes.fromhex(KEY)
     assert not file.exists()
     monkeypatch.setenv(VARIABLE, "hunter2")
     with pytest.raises(DataError, match=VARIABLE) as caught:
-        load_key(file)
+        load_key()
     assert "hunter2" not in str(caught.value)
     monkeypatch.delenv(VARIABLE)
+    file.parent.mkdir()
     file.write_text("ü" * 64)
     with pytest.raises(DataError, match=r"anonymize\.key"):
-        load_key(file)
+        load_key()

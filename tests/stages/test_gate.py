@@ -9,8 +9,9 @@ import yaml
 from stages import gate
 from stages.errors import GateError
 from stages.gate import Params, judge
+from tests.reach import ROOT
 
-PARAMS = Params(**yaml.safe_load(Path("params.yaml").read_text())["gate"])
+PARAMS = Params(**yaml.safe_load((ROOT / "params.yaml").read_text())["gate"])
 
 
 def measured() -> dict[str, Any]:

@@ -6,6 +6,7 @@ from pydantic import Field
 from stages import STAGES, vectorizer
 from stages.errors import ParamsError
 from stages.params import StageParams, load_params
+from tests.reach import ROOT
 
 
 class Params(StageParams):
@@ -72,7 +73,7 @@ def test_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_rule_over_several_keys_is_explained(tmp_path: Path) -> None:
-    text = Path("params.yaml").read_text().replace("  validate_every: 50\n", "  validate_every: 5000\n", 1)
+    text = (ROOT / "params.yaml").read_text().replace("  validate_every: 50\n", "  validate_every: 5000\n", 1)
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ParamsError, match=r"vectorizer: validate_every must not be above max_steps"):
         load_params(tmp_path / "params.yaml", "vectorizer", vectorizer.Params)

@@ -15,7 +15,7 @@ from stages import validate
 from stages.errors import DataError
 from stages.expectations import batches
 from stages.expectations.batches import group_parts, quarantine
-from stages.expectations.drift import ACCEPTED, accept
+from stages.expectations.drift import accept, accepted_file
 from stages.expectations.report import report_of
 from stages.expectations.rules import Rule
 from stages.expectations.suite import Finding, check, open_context
@@ -60,7 +60,7 @@ CLEAN: list[dict[str, Any]] = [
 
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The accepted snapshot is looked for below the working directory."""
+    """An empty working directory."""
     cwd = tmp_path / "cwd"
     cwd.mkdir()
     monkeypatch.chdir(cwd)
@@ -315,7 +315,7 @@ def test_nothing_lost_since_acceptance_passes_and_half_a_source_stops(tmp_path: 
     with pytest.raises(DataError, match="test, messages: accepted 400, now 200") as caught:
         run_on(tmp_path, many[:200], **single)
     assert report(tmp_path)["broken"] == ["drift_row_loss"]
-    assert f"cp {tmp_path / 'out'}/snapshot.json {ACCEPTED}" in str(caught.value)
+    assert f"cp {tmp_path / 'out'}/snapshot.json {accepted_file()}" in str(caught.value)
     assert "Suite “drift”" in (tmp_path / "out/data_docs/index.html").read_text()
 
 

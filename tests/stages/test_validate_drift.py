@@ -16,6 +16,7 @@ from stages.expectations.drift import (
     Snapshot,
     SourceSnapshot,
     accept,
+    accepted_file,
     changes,
     drift_rules,
     rate_change,
@@ -113,24 +114,23 @@ def test_changes_are_shares_and_symmetric(before: int, now: int, share: float, o
 
 
 def test_acceptance_replaces_the_snapshot_whole(tmp_path: Path) -> None:
-    built, accepted = tmp_path / "snapshot.json", tmp_path / "deep/accepted/snapshot.json"
+    built, accepted = tmp_path / "snapshot.json", accepted_file()
     write_snapshot(built, snapshot())
-    accept(built, accepted)
+    accept(built)
     write_snapshot(built, snapshot(messages=7))
-    accept(built, accepted)
+    accept(built)
     assert read_snapshot(accepted) == snapshot(messages=7)
     assert [path.name for path in accepted.parent.iterdir()] == ["snapshot.json"]
 
 
 def test_what_is_no_snapshot_is_neither_read_nor_accepted(tmp_path: Path) -> None:
-    accepted = tmp_path / "accepted.json"
     write_snapshot(tmp_path / "good.json", snapshot())
-    accept(tmp_path / "good.json", accepted)
+    accept(tmp_path / "good.json")
     (tmp_path / "bad.json").write_text('{"version": 2, "sources": {}}')
     for bad in ("bad.json", "missing.json"):
         with pytest.raises(DataError, match="expected a snapshot as `validate` writes it, got"):
-            accept(tmp_path / bad, accepted)
-    assert read_snapshot(accepted) == snapshot()
+            accept(tmp_path / bad)
+    assert read_snapshot(accepted_file()) == snapshot()
 
 
 def test_changes_are_told_in_shares_and_rates() -> None:

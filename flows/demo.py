@@ -1,0 +1,111 @@
+"""`python -m flows.demo`: the DAG and all that follows, on a slice of the packaged data, within minutes.
+
+Everything that it reads and makes lies in a folder of its own, so that it touches neither the checkout's build and
+releases nor its keys. The code in that folder is the checkout's, by links.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import yaml
+
+from flows.report import program
+from flows.repro import make
+from flows.small_build import write_if_other, write_params, write_slice
+from flows.workspace import Workspace
+
+FOLDER = Path("build/demo")
+CONVERSATIONS = 400
+#: Seconds of each step on two cores beside other work.
+PACE: Mapping[str, float] = {
+    "ingest": 8, "anonymize": 31, "validate": 20, "dialogues": 24, "vectorizer": 67, "student": 90, "export": 74,
+    "cache": 15, "index": 11, "audit": 12, "benchmark": 90, "gate": 4, "verdict": 14, "register": 3, "pull": 2,
+    "answer": 1,
+}  # fmt: skip
+
+_CHANGES = Path(__file__).with_name("demo_params.yaml")
+#: A cache of its own, whatever the person's own settings say.
+_DVC_CONFIG = """[core]
+    no_scm = true
+    analytics = false
+    check_update = false
+[cache]
+    dir = cache
+"""
+#: Variables of a person's environment that point at their releases, keys and servers.
+_PRIVATE = ("REJOINDER_", "MLFLOW_")
+
+
+def prepare(folder: Path, checkout: Path) -> Workspace:
+    """Make, or mend, the folder that the demo runs in.
+
+    Args:
+        folder: may hold an earlier demo, even half of one.
+        checkout: holds dvc.yaml, params.yaml and the code.
+
+    Returns:
+        The workspace.
+    """
+    # First: it tells the checkout's own dvc that the rest is none of its business.
+    write_if_other(folder / ".dvc" / "config", _DVC_CONFIG)
+    _forget_if_moved(folder)
+    changes = yaml.safe_load(_CHANGES.read_text(encoding="utf-8"))
+    write_params(folder / "params.yaml", checkout / "params.yaml", changes)
+    write_slice(folder / "data" / "logs" / "slice.jsonl", CONVERSATIONS)
+    write_if_other(folder / "data" / "erase" / "README.md", "Nobody is erased from the demo.\n")
+    for name in ("dvc.yaml", *_code(checkout / "dvc.yaml")):
+        _link(folder / name, checkout / name)
+    return Workspace(folder, changes["benchmark"]["release"])
+
+
+def _forget_if_moved(folder: Path) -> None:
+    """Remove a moved demo's registry, which holds absolute addresses, and what believes it; what is built stays."""
+    place, here = folder / "place", f"{folder.resolve()}\n"
+    if place.is_file() and place.read_text(encoding="utf-8") != here:
+        for path in (*folder.glob("mlflow.db*"), folder / "mlartifacts", folder / ".rejoinder"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    write_if_other(place, here)
+
+
+def _code(dag: Path) -> list[str]:
+    """What of the checkout's root the stages depend on, besides data and each other."""
+    stages = yaml.safe_load(dag.read_text(encoding="utf-8"))["stages"].values()
+    return sorted({Path(dep).parts[0] for stage in stages for dep in stage["deps"]} - {"build", "data"})
+
+
+def _link(link: Path, target: Path) -> None:
+    relative = Path(os.path.relpath(target, link.parent))  # so that the checkout may be moved
+    if link.is_symlink() and link.readlink() == relative:
+        return
+    link.unlink(missing_ok=True)
+    link.symlink_to(relative)
+
+
+def forget_private_settings() -> None:
+    """Take out of this process's environment what belongs to the person's own releases."""
+    for name in [name for name in os.environ if name.startswith(_PRIVATE)]:
+        del os.environ[name]
+
+
+def main() -> None:
+    """Entry point.
+
+    Raises:
+        SystemExit: with one message, if a step fails.
+    """
+    if not Path("dvc.yaml").is_file():
+        sys.exit(f"make demo: expected dvc.yaml in the working directory, got none. Next: cd {_CHANGES.parents[1]}")
+    ask = f'REJOINDER_HOME={FOLDER}/.rejoinder {program("rejoinder")} ask "I feel lonely" --trace'
+    workspace = prepare(FOLDER, Path())
+    forget_private_settings()
+    os.chdir(workspace.root)
+    make(Workspace(name=workspace.name), "demo", PACE, (ask, "make repro"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What a run ends with: one table."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from flows.train import Trained
+from flows.workspace import Workspace
+
+_SYSTEMS = ("random", "length", "bm25", "untuned", "teacher", "exported")
+
+
+def report(workspace: Workspace, trained: Trained, minutes: float) -> Table:
+    """Say what was built, how good, how big, and which release.
+
+    Args:
+        workspace: where it was built.
+        trained: the release, pulled, and its answers.
+        minutes: the whole run took.
+
+    Returns:
+        The table.
+    """
+    table = Table(title=f"{trained.release} in {minutes:.1f} minutes", show_header=False, title_justify="left")
+    for name, value in _figures(workspace):
+        table.add_row(name, value)
+    for answer in trained.answers:
+        table.add_row("answer", f"{answer.turn}  ->  {answer.reply}")
+    return table
+
+
+def _figures(workspace: Workspace) -> list[tuple[str, str]]:
+    metrics = json.loads(workspace.measured.read_text())
+    random, gain = metrics["retrieval"]["random"], metrics["gains"]["teacher_over_untuned"]["random"]
+    speed = metrics["speed"]
+    ratio = speed["ratio_to_sentence_transformers_untuned"]
+    return [
+        ("data", _data(json.loads(workspace.dialogues.read_text()))),
+        ("R@1 of 100", ", ".join(f"{n} {random[n]['r_at_1']:.3f}" for n in _SYSTEMS)),
+        ("teacher's gain", f"{gain['difference']:+.3f}  95% [{gain['low']:+.3f}, {gain['high']:+.3f}]"),
+        ("encoding", f"{ratio:.1f} x sentence-transformers, smallest cosine {speed['min_cosine']:.6f}"),
+        ("sizes", ", ".join(f"{kind} {mb:.1f} MB" for kind, mb in metrics["sizes_mb"].items())),
+        ("opening", _opening(metrics["opening"])),
+        ("cache", _cache(metrics["cache"])),
+    ]
+
+
+def _data(card: dict[str, Any]) -> str:
+    counts = f"{card['messages']['in']:,} messages, {card['dialogues']:,} dialogues"
+    return f"{counts}, {card['pairs']['out']:,} pairs"
+
+
+def _opening(opening: dict[str, float]) -> str:
+    opened = f"{opening['open_cpu_s']:.2f} CPU-s to prove and open, peak {opening['peak_mb']:.0f} MB"
+    return f"{opened}; one answer from cold start {opening['process_cpu_s']:.2f} CPU-s"
+
+
+def _cache(cache: dict[str, float]) -> str:
+    messages, contexts = cache["later_messages_covered"], cache["later_contexts_covered"]
+    return f"{cache['phrases']:,} phrases cover {messages:.1%} of later messages, {contexts:.1%} of later contexts"
+
+
+def program(name: str) -> str:
+    """A program of this environment as a person types it in the working directory."""
+    path = Path(sys.executable).with_name(name)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else name
