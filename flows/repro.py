@@ -16,8 +16,6 @@ from rich.table import Table
 
 from flows import release as steps
 from flows.dag import is_current, reproduce
-from flows.errors import FlowError
-from registry.errors import RegistryError
 from rejoinder.errors import RejoinderError
 from rejoinder.release import Release
 
@@ -85,7 +83,7 @@ def main() -> None:
             reproduce()
         release = steps.pull_back(steps.register())
         answers = steps.verify_and_answer()
-    except (FlowError, RegistryError, RejoinderError) as error:
+    except RejoinderError as error:
         sys.exit(f"make repro: {error}")
     console.print(report(release, answers, (time.monotonic() - start) / 60), highlight=False)
 

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from flows import release as steps
 from flows.dag import is_current, reproduce
 from flows.errors import FlowError
-from registry.errors import RegistryError, TrackingError, TransferError
+from registry.errors import TrackingError, TransferError
 from rejoinder.errors import RejoinderError
 from rejoinder.release import Release
 from stages import STAGES
@@ -89,7 +89,7 @@ def main() -> None:
     """
     try:
         retrain()
-    except (FlowError, RegistryError, RejoinderError) as error:
+    except RejoinderError as error:
         sys.exit(f"retrain: {error}")
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from registry.cli_describe import diff, show
-from registry.errors import RegistryError
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
 from rejoinder.manifest import KINDS, Kind
@@ -29,12 +28,6 @@ _EXAMPLES = f"""{EXAMPLES.rstrip()} --remote
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 
 
-class RegistryCommands(Commands):
-    """Also reports what the registry raises on purpose."""
-
-    refusals = (*Commands.refusals, RegistryError)
-
-
 name_option = click.option("--name", default="rejoinder", show_default=True, help="What is released.")
 
 
@@ -43,7 +36,7 @@ _valid_option = click.option(
 )
 
 
-@click.group(cls=RegistryCommands, epilog=_EXAMPLES)
+@click.group(cls=Commands, epilog=_EXAMPLES)
 @click.version_option(__version__, prog_name="rejoinder")
 def main() -> None:
     """Register, pull, verify and ask releases."""
