@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from flows.errors import FlowError
-from stages.__main__ import STATUS
+from stages.status import STATUS
 
 
 def dvc(*arguments: str, quiet: bool = False) -> int:
