@@ -8,7 +8,7 @@ from pathlib import Path
 from registry.built import built_bundles
 from registry.releases import DEFAULT_NAME
 from rejoinder.parts import Kind
-from stages.__main__ import STATUS
+from stages.status import STATUS
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from registry.cli_describe import diff, show
-from registry.errors import RegistryError
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
 from rejoinder.parts import Kind, kinds
@@ -32,12 +31,6 @@ _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 Command = Callable[..., Any]
 
 
-class RegistryCommands(Commands):
-    """Also reports what the registry raises on purpose."""
-
-    refusals = (*Commands.refusals, RegistryError)
-
-
 name_option = click.option("--name", default="rejoinder", show_default=True, help="What is released.")
 
 
@@ -54,7 +47,7 @@ def _bundle_options(command: Command) -> Command:
     return command
 
 
-@click.group(cls=RegistryCommands, epilog=_EXAMPLES)
+@click.group(cls=Commands, epilog=_EXAMPLES)
 @click.version_option(__version__, prog_name="rejoinder")
 def main() -> None:
     """Register, pull, verify and ask releases."""

@@ -25,7 +25,6 @@ from registry.install import (
     mend_pointers,
     part_dir,
 )
-from registry.progress import transfer_bar
 from registry.releases import DEFAULT_NAME
 from registry.seen import check_fresh, record
 from registry.source import CHAMPION, Pointer, Source, Which, choose_source
@@ -33,6 +32,7 @@ from rejoinder import openssf
 from rejoinder.errors import BundleError, IntegrityError, Problem
 from rejoinder.manifest import MANIFEST, Digest, Manifest, digest_file, file_problems, read_manifest
 from rejoinder.parts import Kind, in_order
+from rejoinder.progress import BYTES, progress
 from rejoinder.proof import Installed, verify_bundle, verify_signer
 from rejoinder.release import RELEASE, Release, check_runtime, read_release
 from rejoinder.signature import SIGNATURE, SIGNED, verify_signature
@@ -163,7 +163,7 @@ def _bundles(source: Source, store: Store, release: Release) -> bool:
     check_space(store, _SPARE + sum(sum(sizes.values()) for sizes in wrong.values()))
     for kind in missing:
         part = part_dir(store, release.bundles[kind])
-        with transfer_bar(f"fetching {kind}", sum(wrong[kind].values())) as advance:
+        with progress(f"fetching {kind}", BYTES, sum(wrong[kind].values())) as advance:
             for file, size in wrong[kind].items():
                 _fetch_file(source, places[kind], part / file, manifests[kind])
                 advance(size)

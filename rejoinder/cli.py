@@ -31,8 +31,6 @@ Examples:
 class Commands(click.Group):
     """A group whose commands fail with one message instead of a traceback."""
 
-    refusals: tuple[type[Exception], ...] = (RejoinderError,)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command.
 
@@ -47,7 +45,7 @@ class Commands(click.Group):
         """
         try:
             return super().invoke(ctx)
-        except self.refusals as error:
+        except RejoinderError as error:
             raise click.ClickException(str(error)) from None
         except ModuleNotFoundError as error:
             if error.name not in ("onnxruntime", "faiss"):

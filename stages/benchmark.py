@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 
 if TYPE_CHECKING:
@@ -69,12 +69,17 @@ def encoder_systems(
                 encoder = load_base(params.untuned, max_length=length, context_turns=context_turns)
             else:
                 encoder = SentenceEncoder.load(folders[name])
-            return retrieval_scores(lambda t: encode(encoder, t, fast=False, label=name), candidates, context_turns)
+            label = f"benchmark: encoding with {name}"
+            return retrieval_scores(
+                lambda t: encode(encoder, t, fast=False, label=label), candidates, context_turns
+            )
 
         return system
 
     def onnx_system() -> Any:
-        return retrieval_scores(lambda t: encode_all(exported, t, "exported"), candidates, context_turns)
+        return retrieval_scores(
+            lambda t: encode_all(exported, t, "benchmark: encoding with exported"), candidates, context_turns
+        )
 
     return {name: torch_system(name) for name in ("untuned", *folders)} | {"exported": onnx_system}
 
@@ -181,7 +186,7 @@ def score_all(
     }
     if champion is not None and (opened := champion.opened) is not None:
         compared["champion"] = lambda: retrieval_scores(
-            lambda t: encode_all(opened.vectorizer, t, "champion"),
+            lambda t: encode_all(opened.vectorizer, t, "benchmark: encoding with champion"),
             candidates,
             int(opened.index.facts["context_turns"]),
         )
@@ -254,7 +259,7 @@ def run(
         "opening": open_cost(bundles),
         "cache": json.loads((cache / "metrics.json").read_text()),
     }
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         write_json(directory / "metrics.json", metrics)
         write_json(directory / "summary.json", summary(metrics))
         _write_plots(directory, rows, speed["per_cpu_second"])

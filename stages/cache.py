@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
     messages = dict(pl.read_parquet(dialogues / "traffic.parquet").select("key", "count").rows())
     contexts = later_contexts(pl.read_parquet(dialogues / "pairs.parquet"), model.facts["context_turns"])
     curves = {"message": coverage_curve(phrases, messages), "context": coverage_curve(phrases, contexts)}
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         bundle = directory / PHRASES.bundle
         bundle.mkdir()
-        write_cache(bundle, phrases, encode_all(vectorizer, phrases, "cache"))
+        write_cache(bundle, phrases, encode_all(vectorizer, phrases, "cache: encoding"))
         write_manifest(bundle, PHRASES.bundle, vectorizer.id, {"phrases": len(phrases)})
         for name, curve in curves.items():
             write_rows(directory / f"coverage_{name}.json", curve)

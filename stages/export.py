@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def run(params: Params, *, dialogues: Path, student: Path, out: Path) -> None:
     encoder = SentenceEncoder.load(student / "student")
     texts = Candidates.load(dialogues / "validation").pool["text"].to_list()[: params.sample]
     truth = encode(encoder, texts, fast=False)
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         work = directory / "forms"
         folders = make_forms(encoder, params.cpu_forms, work)
         spec = describe(folders["fp32"], encoder)

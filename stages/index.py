@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from stages.output import whole_directory, write_json
+from stages.output import atomic_directory, write_json
 from stages.params import StageParams
 
 
@@ -41,8 +41,8 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
     vectorizer, model = open_model(export / VECTORIZER.bundle)
     rows = pl.read_parquet(dialogues / "replies.parquet").select("text", "senders", "count").to_dicts()
     replies = [IndexedReply(**row) for row in rows]
-    vectors = encode_all(vectorizer, [reply.text for reply in replies], "index")
-    with whole_directory(out) as directory:
+    vectors = encode_all(vectorizer, [reply.text for reply in replies], "index: encoding")
+    with atomic_directory(out) as directory:
         bundle = directory / REPLIES.bundle
         bundle.mkdir()
         shard_rows = write_index(bundle, replies, vectors, params.shard_rows)

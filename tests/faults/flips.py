@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from rejoinder.errors import RejoinderError
 from rejoinder.signature import SIGNATURE
 from rejoinder.store import Store, open_current
 from tests.faults.outcome import Outcome
-from tests.faults.sample import REFUSALS, Tally, believing, contents, stored, watched_parsers, words
+from tests.faults.sample import Tally, believing, contents, stored, watched_parsers, words
 
 Damages = Callable[[Mapping[Path, bytes], int], Iterator[tuple[Path, bytes]]]
 
@@ -82,7 +83,7 @@ def _opened(store: Store, whole: Mapping[Path, bytes], damaged: Path) -> tuple[s
     with watched_parsers(whole) as seen:
         try:
             open_current(store, trust=believing()).close()
-        except REFUSALS:
+        except RejoinderError:
             return ("lost", f"{damaged.name}: {seen[0]} ran before the refusal") if seen else ("refused", "")
         except Exception as error:
             return "lost", f"{damaged.name}: {words(error)}"

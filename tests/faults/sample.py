@@ -13,17 +13,13 @@ from typing import Any
 from unittest.mock import patch
 
 from registry.bom import bill_of_materials
-from registry.errors import RegistryError
 from registry.provenance import provenance
-from rejoinder.errors import RejoinderError
 from rejoinder.manifest import Digest, digest_bytes, read_manifest
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from rejoinder.trust import Trust
 from tests.bundles import KEY, build_bundles, pin, put_in_store, seal
 
-#: What a refusal looks like; everything else that is raised is a crash.
-REFUSALS = (RejoinderError, RegistryError)
 #: Calls that parse what lies in a bundle: module, and the name there.
 PARSERS = (
     ("onnxruntime", "InferenceSession"),

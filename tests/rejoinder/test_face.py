@@ -12,7 +12,6 @@ import rejoinder
 from rejoinder import errors
 from tests.reach import ROOT
 
-
 DIALOGUE = "'rejoinder.dialogue', "
 
 
