@@ -34,9 +34,9 @@ def environment(project: Path) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if not k.startswith(dropped)}, **ours, **who}
 
 
-def run(project: Path, *words: str, timeout: float = 900, **settings: str) -> subprocess.CompletedProcess[str]:
+def run(project: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a copy; `settings` are more of the environment."""
     return subprocess.run(
-        words, cwd=project, env=environment(project) | settings, capture_output=True, text=True, timeout=timeout,
+        words, cwd=project, env=environment(project) | settings, capture_output=True, text=True, timeout=900,
         check=False,
     )  # fmt: skip
