@@ -1,10 +1,13 @@
 """Flows: the DAG, registration and verification, run by hand (`flows.repro`) or by Prefect (`flows.retrain`).
 
-Prefect reads its settings when it is imported, so they are set here, before any flow imports it.
+Prefect and the libraries that compute read their settings when they are imported, so they are set here, before any
+flow imports them.
 """
 
 import os
 from pathlib import Path
+
+from rejoinder.process import configure_process
 
 _SETTINGS = {
     "PREFECT_HOME": str(Path(".prefect").resolve()),
@@ -16,3 +19,4 @@ _SETTINGS = {
 
 for _name, _value in _SETTINGS.items():
     os.environ.setdefault(_name, _value)
+configure_process()

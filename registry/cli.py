@@ -12,6 +12,7 @@ from registry.errors import RegistryError
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
 from rejoinder.manifest import KINDS, Kind
+from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
     from registry.promote import Promotion
@@ -47,6 +48,7 @@ _valid_option = click.option(
 @click.version_option(__version__, prog_name="rejoinder")
 def main() -> None:
     """Register, pull, verify and ask releases."""
+    configure_process()
 
 
 main.add_command(ask)

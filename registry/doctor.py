@@ -12,7 +12,8 @@ from pathlib import Path
 from registry.address import SQLITE, shown_uri, tracking_uri
 from registry.keys import CERTIFICATE, KEY, development_key
 from registry.seen import read_seen
-from rejoinder import __version__
+from rejoinder import __version__, process
+from rejoinder.cgroups import cpu_quota
 from rejoinder.errors import RejoinderError
 from rejoinder.home import home
 from rejoinder.store import Store
@@ -51,10 +52,10 @@ def examine(store: Store) -> dict[str, dict[str, str]]:
             "rejoinder": __version__,
             "python": f"{platform.python_version()} ({sys.executable})",
             "platform": platform.platform(),
-            "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
             "processor flags": _cpu_flags(),
             "GPUs": _gpus(),
         },
+        "process": _process(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "runtime": {"ONNX Runtime providers": _providers()},
         "places": {
@@ -70,6 +71,17 @@ def examine(store: Store) -> dict[str, dict[str, str]]:
             "highest serials seen": _seen(),
             "signs with": _signing(),
         },
+    }
+
+
+def _process() -> dict[str, str]:
+    quota = cpu_quota()
+    granted = "no quota" if quota is None else f"quota {quota:g}"
+    return {
+        "cores usable": f"{process.usable_cores()} (affinity {process.allowed_cores()}, {granted})",
+        "threads": f"{process.threads()} ({process.THREADS} overrides)",
+        **{name: os.environ.get(name, "not set") for name in process.VARIABLES},
+        "set too late": "; ".join(process.late_settings()) or "nothing",
     }
 
 

@@ -13,6 +13,7 @@ import click
 
 from rejoinder import __version__
 from rejoinder.errors import InputError, RejoinderError
+from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
     from rejoinder.responder import Reply
@@ -73,6 +74,7 @@ _provider_option = click.option(
 @click.version_option(__version__, prog_name="rejoinder")
 def main() -> None:
     """Answer from a verified release."""
+    configure_process()
 
 
 @main.command(epilog='\b\nExample:\n  rejoinder ask --trace "I feel lonely"')

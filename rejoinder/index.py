@@ -93,6 +93,20 @@ def _deserialization_limits(size: int) -> Iterator[None]:
                 getattr(faiss, f"set_deserialization_{name}_limit")(limit)
 
 
+@contextmanager
+def _no_more_threads_than(queries: int) -> Iterator[None]:
+    """Let FAISS start no thread that would have no query: it would spin, for a hundred times the search's own time.
+
+    The number belongs to the calling thread alone (OpenMP keeps one for each), which gets its own back.
+    """
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(max(1, min(queries, before)))
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
 def open_shard(path: Path, rows: int, dim: int | None = None) -> Any:
     """Map one shard and check that it is what the manifest says; the file's bytes must have been verified.
 
@@ -257,7 +271,8 @@ class ReplyIndex:
         queries = np.ascontiguousarray(vectors, np.float32)
         scores, rows = [], []
         for start, shard in zip(self._starts, self._shards, strict=False):
-            found, local = shard.search(queries, min(k, shard.ntotal))
+            with _no_more_threads_than(len(queries)):
+                found, local = shard.search(queries, min(k, shard.ntotal))
             scores.append(found)
             rows.append(local + start)
         score, row = np.hstack(scores), np.hstack(rows)

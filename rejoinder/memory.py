@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from rejoinder.cgroups import GROUPS, PROC, group_dirs, number, text
 from rejoinder.index import REPLIES
 from rejoinder.layout import FORMS, TOKENIZER, model_file
 from rejoinder.manifest import read_manifest
@@ -49,7 +49,7 @@ def estimate(installed: Installed, provider: str | None = None) -> int:
     return total
 
 
-def available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup")) -> int | None:
+def available(proc: Path = PROC, groups: Path = GROUPS) -> int | None:
     """How much memory this process may still take before it is killed or the machine swaps.
 
     Args:
@@ -61,7 +61,9 @@ def available(proc: Path = Path("/proc"), groups: Path = Path("/sys/fs/cgroup"))
         neither is known.
     """
     rooms = [
-        room for room in (_machine_room(proc), *map(_group_room, _group_dirs(proc, groups))) if room is not None
+        room
+        for room in (_machine_room(proc), *map(_group_room, group_dirs("memory", proc, groups)))
+        if room is not None
     ]
     return min(rooms, default=None)
 
@@ -84,25 +86,9 @@ def _machine_room(proc: Path) -> int | None:
     return None if found is None else found << 10
 
 
-def _group_dirs(proc: Path, groups: Path) -> Iterator[Path]:
-    """The directory of each control group that this process is in, up to the root."""
-    for line in _text(proc / "self" / "cgroup").splitlines():
-        number, controllers, path = [*line.split(":", 2), "", ""][:3]
-        if number == "0" and not controllers:
-            roots = [groups, groups / "unified"]
-        elif "memory" in controllers.split(","):
-            roots = [groups / "memory"]
-        else:
-            continue
-        # Seen from within a container the path may be the machine's, and lead nowhere: then the root is ours.
-        inside = PurePosixPath(path.lstrip("/"))
-        for root in roots:
-            yield from (root / part for part in (inside, *inside.parents) if ".." not in part.parts)
-
-
 def _group_room(directory: Path) -> int | None:
     for limit_file, use_file, spare in _GROUP_FILES:
-        limit, use = _number(directory / limit_file), _number(directory / use_file)
+        limit, use = number(directory / limit_file), number(directory / use_file)
         if limit is not None and use is not None:
             # The bytes of a release that was just verified count as used, yet can be had back at once.
             return max(0, limit - use + (_entry(directory / "memory.stat", spare) or 0))
@@ -110,17 +96,5 @@ def _group_room(directory: Path) -> int | None:
 
 
 def _entry(path: Path, name: str) -> int | None:
-    words = (line.split() for line in _text(path).splitlines())
+    words = (line.split() for line in text(path).splitlines())
     return next((int(line[1]) for line in words if line[:1] == [name] and line[1].isdigit()), None)
-
-
-def _number(path: Path) -> int | None:
-    text = _text(path).strip()
-    return int(text) if text.isdigit() else None  # "max" is no limit
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""

@@ -21,6 +21,7 @@ from rejoinder.errors import FormatError, InputError, Problem
 from rejoinder.layout import FORMS, TOKENIZER, model_file
 from rejoinder.manifest import Digest, Manifest, VectorizerId, VectorizerSpec, digest_bytes
 from rejoinder.onnx_guard import check_onnx
+from rejoinder.process import threads
 from rejoinder.text import normalize
 
 Vectors = npt.NDArray[np.float32]
@@ -209,7 +210,7 @@ def session_options() -> Any:
         ONNX Runtime session options.
     """
     options = ort.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("REJOINDER_THREADS", "0"))
+    options.intra_op_num_threads = threads()
     options.log_severity_level = 3
     options.enable_profiling = False
     options.optimized_model_filepath = ""

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from registry.errors import RegistryError
 from rejoinder.errors import RejoinderError
+from rejoinder.process import configure_process
 from stages import STAGES
 from stages.errors import StageError
 from stages.params import load_params
@@ -113,6 +114,7 @@ def _write_status(stage: str, **status: object) -> None:
 
 def main() -> None:
     """Entry point."""
+    configure_process()
     options = build_parser().parse_args()
     module = importlib.import_module(f"stages.{options.stage}")
     if "--preview" in options.arguments and hasattr(module, "run_preview"):

@@ -12,6 +12,7 @@ from registry.errors import RegistryError
 from registry.server import Server, running_server
 from registry.server.accounts import account_file
 from rejoinder.home import home
+from rejoinder.process import configure_process
 
 _EXAMPLES = """\b
 Examples:
@@ -34,6 +35,7 @@ Examples:
 @click.option("--allowed-hosts", help="Names by which clients may address it, e.g. mlflow.internal:5000.")
 def main(root: Path | None, port: int, host: str, workers: int, allowed_hosts: str | None) -> None:
     """Run MLflow with PostgreSQL and authentication until Ctrl-C; start it again and everything is still there."""
+    configure_process()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _end)
     try:

@@ -7,16 +7,12 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rejoinder.bundle import open_release
-from rejoinder.cache import PhraseCache
-from rejoinder.dialogue import Dialogue
-from rejoinder.index import ReplyIndex
-from rejoinder.manifest import KINDS, Kind, digest_file, read_manifest
-from rejoinder.proof import Installed
-from rejoinder.release import RELEASE, read_release
-from rejoinder.responder import Responder
-from rejoinder.trust import Trust
+from rejoinder.process import configure_process
+
+if TYPE_CHECKING:
+    from rejoinder.manifest import Kind
 
 
 def peak_mb() -> float:
@@ -36,6 +32,17 @@ def main(folder: str, trust: str, *directories: str) -> None:
         trust: believes its key.
         *directories: of model, cache and index.
     """
+    configure_process()  # before these are imported
+    from rejoinder.bundle import open_release
+    from rejoinder.cache import PhraseCache
+    from rejoinder.dialogue import Dialogue
+    from rejoinder.index import ReplyIndex
+    from rejoinder.manifest import KINDS, digest_file, read_manifest
+    from rejoinder.proof import Installed
+    from rejoinder.release import RELEASE, read_release
+    from rejoinder.responder import Responder
+    from rejoinder.trust import Trust
+
     bundles: dict[Kind, Path] = dict(zip(KINDS, map(Path, directories), strict=True))
     release = read_release(Path(folder) / RELEASE, digest_file(Path(folder) / RELEASE))
     before = peak_mb()
