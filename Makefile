@@ -35,20 +35,20 @@ repro: install ## raw logs -> release -> pulled, verified, answering
 	@$(BIN)/python -m flows.repro
 
 mlflow-server: install ## MLflow with PostgreSQL and authentication until Ctrl-C; ARGS="--port 5001 --host 0.0.0.0"
-	@$(BIN)/python -m registry.server $(ARGS)
+	@$(BIN)/python -m deploy.mlflow_server $(ARGS)
 
 test: install ## the whole test suite
 	$(BIN)/python -m pytest
 
 faults: install ## what releases must survive: a table; minutes; ARGS="--only flips --out build/faults.md"
-	@$(BIN)/python -m tests.faults $(ARGS)
+	@$(BIN)/python -m faults $(ARGS)
 
 check: install ## format, lint, types, import rules, docstrings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pydoclint --quiet rejoinder registry stages flows benchmarks examples
+	$(BIN)/pydoclint --quiet rejoinder registry stages flows benchmarks examples deploy
 
 bench: .venv-bench/.installed ## anonymisation against Presidio, scale, and the current release: minutes; tables in build/bench
 	mkdir -p build/bench

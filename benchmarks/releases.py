@@ -23,17 +23,19 @@ from pathlib import Path
 import click
 
 from benchmarks.report import examples, heading, out_option, publish, table
-from registry.keys import new_key, trust_key
-from rejoinder.manifest import digest_file, read_manifest, write_manifest
+from registry.publish.keys import new_key, trust_key
 from rejoinder.parts import REPLIES, Kind
+from rejoinder.parts.opened import open_current
 from rejoinder.parts.replies import REPLIES_FILE
 from rejoinder.progress import track
-from rejoinder.proof import Installed, prove
-from rejoinder.release import RELEASE, read_release
-from rejoinder.store import Store, open_current
-from rejoinder.trust import Trust
-from stages.evaluation.speed import open_cost
-from stages.evaluation.unreleased import sign_unreleased
+from rejoinder.release.canonical import digest_file
+from rejoinder.release.document import RELEASE, read_release
+from rejoinder.release.manifest import read_manifest, write_manifest
+from rejoinder.release.proof import Installed, prove
+from rejoinder.release.trust import Trust
+from rejoinder.store.store import Store
+from stages.benchmark.speed import open_cost
+from stages.benchmark.unreleased import sign_unreleased
 
 MODULE = "benchmarks.releases"
 PADDED_BYTES = 500_000_000
@@ -129,10 +131,10 @@ def _run(command: Sequence[str]) -> None:
 
 def rollbacks(shop: Shop, rounds: int) -> list[list[str]]:
     """From `rollback` to the new answer: a new signed release, pulled, proved, swapped in under a holder."""
-    from registry.promote import rollback
-    from registry.pull import pull
+    from registry.publish.promote import rollback
+    from registry.pull.pull import pull
     from rejoinder.dialogue import Dialogue
-    from rejoinder.holder import Holder
+    from rejoinder.serving.holder import Holder
 
     pull(shop.node, shop.name)
     holder = Holder(open_current(shop.node))
@@ -171,7 +173,7 @@ def server_shop(bundles: Mapping[Kind, Path], folder: Path) -> Iterator[Shop]:
     Yields:
         The shop; this process is its publisher.
     """
-    from registry.server import running_server
+    from deploy.mlflow_server import running_server
 
     with (
         running_server(folder / "server", log=folder / "server.log") as server,
@@ -213,8 +215,8 @@ def _shop(bundles: Mapping[Kind, Path], folder: Path, mlflow: Mapping[str, str])
 
 def _ship_two(bundles: Mapping[Kind, Path], folder: Path) -> None:
     """The installed bundles, then the same with an index that considers one candidate fewer."""
-    from registry.promote import promote
-    from registry.publish import publish as register
+    from registry.publish.promote import promote
+    from registry.publish.register import publish as register
 
     changed = shutil.copytree(bundles[REPLIES.bundle], folder / "changed")
     old = read_manifest(changed)

@@ -41,8 +41,8 @@ class Cost:
 
 def rows() -> Iterator[dict[str, str]]:
     """Messages without end: the packaged ones, again and again, under new ids."""
-    from stages.readers import chitchat
-    from stages.table import Message
+    from stages.common.messages import Message
+    from stages.ingest.readers import chitchat
 
     items = [item for item in chitchat.read(Path()) if isinstance(item, Message) and item.text.strip()]
     copy = 0

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from rejoinder.release import Release
+from rejoinder.release.document import Release
 from stages import STAGES
 
 T = TypeVar("T")

@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.workspace import Workspace
-from registry.promote import promote as make_champion
-from registry.publish import publish
-from registry.pull import pull
-from registry.releases import champion
+from registry.mlflow.catalog import champion
+from registry.publish.promote import promote as make_champion
+from registry.publish.register import publish
+from registry.pull.pull import pull
 from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import RejoinderError
-from rejoinder.manifest import MANIFEST, Digest, digest_file
 from rejoinder.parts import Kind
-from rejoinder.release import Release
-from rejoinder.store import Store, open_current
-from stages.expectations.drift import accept
+from rejoinder.parts.opened import open_current
+from rejoinder.release.canonical import Digest, digest_file
+from rejoinder.release.document import Release
+from rejoinder.release.manifest import MANIFEST
+from rejoinder.store.store import Store
+from stages.validate.drift import accept
 
 SAMPLES = ("I feel lonely", "What do you do for fun?", "I just got a new puppy!")
 

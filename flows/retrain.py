@@ -16,7 +16,7 @@ from flows.train import Trained, train
 from flows.workspace import Workspace
 from registry.errors import TrackingError, TransferError
 from rejoinder.errors import RejoinderError
-from rejoinder.release import Release
+from rejoinder.release.document import Release
 
 T = TypeVar("T")
 

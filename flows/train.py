@@ -14,7 +14,7 @@ from flows import release as after
 from flows.dag import changed_stages, run_stage
 from flows.errors import FlowError
 from flows.workspace import Workspace
-from rejoinder.release import Release
+from rejoinder.release.document import Release
 from stages import STAGES
 
 T = TypeVar("T")

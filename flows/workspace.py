@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from registry.built import built_bundles
-from registry.releases import DEFAULT_NAME
+from registry.mlflow.catalog import DEFAULT_NAME
+from registry.publish.built import built_bundles
 from rejoinder.parts import Kind
-from stages.status import STATUS
+from stages.common.status import STATUS
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from registry.cli_describe import diff, show
+from registry.show.commands import diff, show
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
 from rejoinder.parts import Kind, kinds
 from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
-    from registry.promote import Promotion
+    from registry.publish.promote import Promotion
 
 _EXAMPLES = f"""{EXAMPLES.rstrip()} --remote
   rejoinder keys new
@@ -69,7 +69,7 @@ def releases(remote: bool, name: str, root: Path | None) -> None:
     if not remote:
         list_installed(open_store(root))
         return
-    from registry.listing import list_remote
+    from registry.show.listing import list_remote
 
     for line in list_remote(name):
         click.echo(line)
@@ -104,9 +104,9 @@ def register(
     **given: Path | None,
 ) -> None:
     """Sign blessed bundles as the challenger. Does nothing the second time."""
-    from registry.built import built_bundle
-    from registry.publish import publish
-    from registry.verdict import read_verdict
+    from registry.publish.built import built_bundle
+    from registry.publish.register import publish
+    from registry.publish.verdict import read_verdict
 
     chosen = parts or read_verdict(verdict).bundles
     bundles = {kind: given[kind] or built_bundle(kind) for kind in chosen}
@@ -123,8 +123,8 @@ def register(
 @name_option
 def promote(serial: int | None, name: str) -> None:
     """Make a release the champion. It must be blessed, signed, complete and tied together."""
-    from registry.promote import promote as make_champion
-    from registry.releases import CHALLENGER
+    from registry.mlflow.catalog import CHALLENGER
+    from registry.publish.promote import promote as make_champion
 
     _say_champion(make_champion(name, serial or CHALLENGER))
 
@@ -135,7 +135,7 @@ def promote(serial: int | None, name: str) -> None:
 @name_option
 def rollback(to: int | None, valid_days: int, name: str) -> None:
     """Go back to an earlier champion. Its bundles are signed once more, under a new serial."""
-    from registry.promote import rollback as roll_back
+    from registry.publish.promote import rollback as roll_back
 
     _say_champion(roll_back(name, to, valid_days))
 
@@ -175,9 +175,9 @@ def pull(
     root: Path | None,
 ) -> None:
     """Install a release. It is verified and proved before it becomes the current one."""
-    from registry.pull import pull as install
-    from registry.source import choose_source
-    from registry.watch import follow
+    from registry.pull.pull import pull as install
+    from registry.pull.sources.choose import choose_source
+    from registry.pull.watch import follow
 
     if watch and serial:
         raise click.UsageError("--watch follows an alias: leave --serial out")
@@ -200,8 +200,8 @@ def keys() -> None:
 @click.option("--trust", is_flag=True, help="Also trust the new key on this machine.")
 def keys_new(name: str, folder: Path | None, trust: bool) -> None:
     """Make a key pair. NAME.pem signs and stays secret, NAME.pub goes into every puller's trust folder."""
-    from registry.keys import KEY, keys_folder, new_key, trust_key
-    from rejoinder.trust import Trust
+    from registry.publish.keys import KEY, keys_folder, new_key, trust_key
+    from rejoinder.release.trust import Trust
 
     pair = new_key(name, folder or keys_folder())
     click.echo(f"{pair.private}  signs; keep it secret, name it in {KEY}")
@@ -214,7 +214,7 @@ def keys_new(name: str, folder: Path | None, trust: bool) -> None:
 @store_option
 def doctor(root: Path | None) -> None:
     """Show versions, providers and places. A report of a problem should include them."""
-    from registry.doctor import examine
+    from registry.show.doctor import examine
 
     for title, rows in examine(open_store(root)).items():
         click.echo(f"{title}:")

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
         StoreError,
         SwapError,
     )
-    from rejoinder.holder import Holder
-    from rejoinder.store import Store, open_current
+    from rejoinder.parts.opened import open_current
+    from rejoinder.serving.holder import Holder
+    from rejoinder.store.store import Store
 
 __version__ = "0.1.0"
 
@@ -54,10 +55,10 @@ __all__ = [
 #: Where what is no error lives.
 _MODULES = {
     "Dialogue": "rejoinder.dialogue",
-    "Holder": "rejoinder.holder",
+    "Holder": "rejoinder.serving.holder",
     "Reply": "rejoinder.answer.reply",
-    "Store": "rejoinder.store",
-    "open_current": "rejoinder.store",
+    "Store": "rejoinder.store.store",
+    "open_current": "rejoinder.parts.opened",
 }
 
 if not TYPE_CHECKING:  # a type checker would take every name for one of ours

@@ -16,7 +16,7 @@ from rejoinder.errors import InputError, RejoinderError
 from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
-    from rejoinder.store import Store
+    from rejoinder.store.store import Store
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 EXAMPLES = """\b
@@ -93,7 +93,7 @@ def ask(
 
     from rejoinder.answer.responder import Responder
     from rejoinder.answer.show import as_dict, print_trace
-    from rejoinder.store import open_current
+    from rejoinder.parts.opened import open_current
 
     start = time.perf_counter()
     opened = open_current(open_store(root), provider and PROVIDERS[provider])
@@ -126,8 +126,8 @@ def verify(root: Path | None, provider: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rejoinder.manifest import read_manifest
     from rejoinder.parts.opened import open_release
+    from rejoinder.release.manifest import read_manifest
 
     installed = open_store(root).current()
     opened = open_release(installed, provider and PROVIDERS[provider])
@@ -176,7 +176,7 @@ def open_store(root: Path | None) -> Store:
     Returns:
         The store; it may not exist.
     """
-    from rejoinder.store import Store
+    from rejoinder.store.store import Store
 
     return Store(root) if root else Store.default()
 

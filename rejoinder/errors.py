@@ -12,7 +12,7 @@
     │   ├── ConsistencyError  parts were made by different vectorizers, or do not fit this runtime
     │   └── ProbeError        bytes are right, yet this machine computes other vectors
     ├── RegistryError         releases could not travel: registry.errors
-    ├── StageError            a stage could not do its work: stages.errors
+    ├── StageError            a stage could not do its work: stages.common.errors
     └── FlowError             a step of a flow failed: flows.errors
 
 A message says what failed, which file, what was expected, what was found, and what to do next. It never

@@ -6,7 +6,7 @@ HOME/keys/                     private keys that were made here
 HOME/champion/                 the store from which the benchmark opens the champion
 HOME/accepted/snapshot.json    what later data are compared with
 HOME/anonymize.key             the secret behind pseudonyms, unless `REJOINDER_ANONYMIZE_KEY` holds it
-HOME/server/                   the MLflow server that `registry.server` runs
+HOME/server/                   the MLflow server that `deploy.mlflow_server` runs
 """
 
 from __future__ import annotations

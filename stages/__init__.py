@@ -1,4 +1,9 @@
-"""The stages of the DAG, in order. Each is one module of this package and one stage of dvc.yaml."""
+"""The stages of the DAG, in order. Each is one folder of this package and one stage of dvc.yaml."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
 
 STAGES = (
     "ingest",
@@ -14,3 +19,13 @@ STAGES = (
     "benchmark",
     "gate",
 )
+
+
+def stage_module(name: str) -> str:
+    """Where a stage's `Params` and `run` stand."""
+    return f"stages.{name}.stage"
+
+
+def load_stage(name: str) -> ModuleType:
+    """Import a stage."""
+    return import_module(stage_module(name))

@@ -21,9 +21,9 @@ import click
 from click.core import ParameterSource
 
 from rejoinder.process import configure_process
-from stages import STAGES
-from stages.params import load_params
-from stages.status import reported
+from stages import STAGES, load_stage, stage_module
+from stages.common.params import load_params
+from stages.common.status import reported
 
 BUILD = Path("build")
 _PATH = click.Path(path_type=Path)
@@ -54,19 +54,15 @@ class Stages(click.Group):
 
 
 def _first_line(stage: str) -> str:
-    spec = importlib.util.find_spec(_module_name(stage))
+    spec = importlib.util.find_spec(stage_module(stage))
     source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
     words = ast.get_docstring(ast.parse(source)) or ""
     return words.split("\n")[0].removeprefix(f"{stage.capitalize()}: ")
 
 
-def _module_name(stage: str) -> str:
-    return f"stages.{stage}"
-
-
 def stage_command(stage: str) -> click.Command:
     """Make a stage's command from the signature of its `run`."""
-    module = importlib.import_module(_module_name(stage))
+    module = load_stage(stage)
     paths = default_paths(stage, module.run)
     words, example = (module.__doc__ or "").replace("\n\n", "\n\n\b\n"), f"python -m stages {stage}"
     options: list[click.Parameter] = [

@@ -2,4 +2,4 @@
 
 from rejoinder.process import configure_process
 
-configure_process()  # pytest and `python -m tests.faults` are programs of ours, and start more of them
+configure_process()  # pytest and `python -m faults` are programs of ours, and start more of them

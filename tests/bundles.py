@@ -17,32 +17,24 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
-from registry.install import activate, install_bundle, install_release, locked, part_dir
-from registry.keys import SigningKey, new_key
-from registry.signing import sign
-from rejoinder.layout import TOKENIZER, model_file
-from rejoinder.manifest import (
-    Digest,
-    Manifest,
-    VectorizerId,
-    VectorizerSpec,
-    digest_bytes,
-    digest_file,
-    read_manifest,
-    write_manifest,
-)
+from registry.publish.keys import SigningKey, new_key
+from registry.publish.sign import sign
+from registry.pull.install import activate, install_bundle, install_release, locked, part_dir
 from rejoinder.parts import Kind, required_kinds
 from rejoinder.parts.opened import open_model
 from rejoinder.parts.phrases import write_cache
 from rejoinder.parts.probes import write_probes
 from rejoinder.parts.replies import IndexedReply, write_index
 from rejoinder.parts.vectorizer import load_vectorizer
-from rejoinder.proof import Installed
-from rejoinder.release import RELEASE, VERDICT, Blessing, Release, Signer
-from rejoinder.signature import SIGNED
-from rejoinder.store import Store
+from rejoinder.release.canonical import Digest, digest_bytes, digest_file
+from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release, Signer
+from rejoinder.release.manifest import Manifest, VectorizerId, VectorizerSpec, read_manifest, write_manifest
+from rejoinder.release.model_files import TOKENIZER, model_file
+from rejoinder.release.proof import Installed
+from rejoinder.release.signature import SIGNED
+from rejoinder.release.trust import read_public_key
+from rejoinder.store.store import Store
 from rejoinder.text import NORMALIZATION_VERSION
-from rejoinder.trust import read_public_key
 
 #: The key that signs the tests' releases; tests/conftest.py makes it believed.
 KEY = Path(os.environ.get("REJOINDER_TEST_KEY") or new_key("publisher", Path(tempfile.mkdtemp())).private)

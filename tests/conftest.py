@@ -14,11 +14,12 @@ import pytest
 from hypothesis import settings
 
 from rejoinder.parts.opened import OpenRelease, open_release
-from rejoinder.proof import Installed
-from rejoinder.store import Store
-from rejoinder.trust import Trust
+from rejoinder.release.proof import Installed
+from rejoinder.release.trust import Trust
+from rejoinder.store.store import Store
 from tests import isolation
 from tests.bundles import KEY, build_bundles, pin, put_in_store
+from tests.mlflow_servers import mlflow_server, server_env, server_root  # noqa: F401 (fixtures)
 from tests.reach import ROOT
 
 # On a shared machine the time of one example says nothing.

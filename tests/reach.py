@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("rejoinder", "registry", "stages", "flows", "benchmarks")
+PACKAGES = ("rejoinder", "registry", "stages", "flows", "benchmarks", "deploy")
 
 
 def reached(module: str) -> set[str]:

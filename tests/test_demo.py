@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from rejoinder.store import Store, open_current
-from rejoinder.trust import Trust
+from rejoinder.parts.opened import open_current
+from rejoinder.release.trust import Trust
+from rejoinder.store.store import Store
 from tests.checkouts import copy_checkout, environment, run
 
 pytestmark = pytest.mark.pipeline

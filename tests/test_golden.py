@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from registry.folder import FolderSource
-from registry.promote import rollback
-from registry.pull import pull
-from registry.releases import champion
+from registry.mlflow.catalog import champion
+from registry.publish.promote import rollback
+from registry.pull.pull import pull
+from registry.pull.sources.folder import FolderSource
 from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
-from rejoinder.parts.opened import OpenRelease, open_release
-from rejoinder.store import Store, open_current
-from rejoinder.trust import Trust
+from rejoinder.parts.opened import OpenRelease, open_current, open_release
+from rejoinder.release.trust import Trust
+from rejoinder.store.store import Store
 from tests.bundles import build_bundles
 from tests.reach import ROOT
 from tests.registry.artifacts import ship

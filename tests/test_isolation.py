@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from registry.address import tracking_uri
+from registry.mlflow.uri import tracking_uri
 from rejoinder.home import home
-from rejoinder.store import Store
+from rejoinder.store.store import Store
 from tests.isolation import KEPT, STATE, clean
 from tests.reach import ROOT
 
@@ -83,7 +83,9 @@ def test_every_default_lies_in_the_tests_own_folder(own_folder: Path) -> None:
 
 
 def test_a_process_that_a_test_starts_stands_there_too(own_folder: Path) -> None:
-    code = "from rejoinder.store import Store; import rejoinder; print(Store.default().root, rejoinder.__file__)"
+    code = (
+        "from rejoinder.store.store import Store; import rejoinder; print(Store.default().root, rejoinder.__file__)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == [
         str(own_folder / ".rejoinder" / "store"),

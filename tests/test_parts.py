@@ -15,10 +15,11 @@ import pytest
 
 from rejoinder import parts
 from rejoinder.errors import ConsistencyError, FormatError
-from rejoinder.manifest import Digest, Manifest, digest_bytes, read_manifest, write_manifest
 from rejoinder.parts import PARTS, Part
-from rejoinder.proof import Installed, verify_consistency
-from rejoinder.release import parse_release
+from rejoinder.release.canonical import Digest, digest_bytes
+from rejoinder.release.document import parse_release
+from rejoinder.release.manifest import Manifest, read_manifest, write_manifest
+from rejoinder.release.proof import Installed, verify_consistency
 from tests.bundles import KEY
 from tests.reach import ROOT
 
@@ -119,7 +120,9 @@ def test_a_part_tied_to_one_that_is_absent_is_refused(tied: dict[str, Manifest])
 
 
 def test_what_proves_and_pulls_imports_nothing_that_parses_models() -> None:
-    code = f"import registry.pull, rejoinder.proof, sys; print([n for n in {HEAVY} if n in sys.modules])"
+    code = (
+        f"import registry.pull.pull, rejoinder.release.proof, sys; print([n for n in {HEAVY} if n in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
 

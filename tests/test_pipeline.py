@@ -21,11 +21,11 @@ import yaml
 from flows import small_build
 from rejoinder.errors import BundleError
 from rejoinder.parts.opened import open_release
-from rejoinder.release import RELEASE, read_release
-from rejoinder.store import Store
-from rejoinder.trust import Trust
-from stages.leaks.search import search
-from stages.pii.key import pseudonym
+from rejoinder.release.document import RELEASE, read_release
+from rejoinder.release.trust import Trust
+from rejoinder.store.store import Store
+from stages.anonymize.pseudonyms import pseudonym
+from stages.audit.search import search
 from tests.checkouts import copy_checkout, environment, run
 from tests.reach import ROOT
 

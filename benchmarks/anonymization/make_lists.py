@@ -13,9 +13,9 @@ from pathlib import Path
 
 import click
 
-from stages.pii.lexicon import FOLDER, WORD, key, write_list
-from stages.readers import chitchat, seinfeld
-from stages.table import Message
+from stages.anonymize.lexicon import FOLDER, WORD, key, write_list
+from stages.common.messages import Message
+from stages.ingest.readers import chitchat, seinfeld
 
 #: A word that fewer conversations write small may be somebody's name.
 MIN_CONVERSATIONS = 3

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.anonymization.generate import generate
 from benchmarks.anonymization.line import Line, Span
-from stages.errors import DataError
-from stages.readers import chitchat
-from stages.table import Message
+from stages.common.errors import DataError
+from stages.common.messages import Message
+from stages.ingest.readers import chitchat
 
 if TYPE_CHECKING:
     from presidio_evaluator import InputSample

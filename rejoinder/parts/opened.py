@@ -12,14 +12,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from rejoinder.errors import ConsistencyError, FormatError, IntegrityError, ProbeError, Problem, RejoinderError
-from rejoinder.lease import take_lease
-from rejoinder.manifest import Manifest, file_problems, read_manifest
+from rejoinder.errors import (
+    ConsistencyError,
+    FormatError,
+    IntegrityError,
+    ProbeError,
+    Problem,
+    RejoinderError,
+    StoreError,
+)
 from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind, Part, in_order
 from rejoinder.parts.opening import Opening, PartModule, module_of
-from rejoinder.proof import Installed, prove, spec_problems
-from rejoinder.release import Release
-from rejoinder.trust import Trust
+from rejoinder.release.document import Release
+from rejoinder.release.manifest import Manifest, file_problems, read_manifest
+from rejoinder.release.proof import Installed, prove, spec_problems
+from rejoinder.release.trust import Trust
+from rejoinder.store.lease import take_lease
+from rejoinder.store.store import Store
 
 if TYPE_CHECKING:
     from rejoinder.parts.phrases import CachedVectorizer, PhraseCache
@@ -161,3 +170,27 @@ def open_model(directory: Path, provider: str | None = None) -> tuple[Vectorizer
     if manifest.kind != VECTORIZER.bundle or (problems := spec_problems(manifest)):
         raise ConsistencyError(str(directory), problems or [Problem("kind", VECTORIZER.bundle, manifest.kind)])
     return load_vectorizer(directory, manifest, provider), manifest
+
+
+def open_current(store: Store, provider: str | None = None, trust: Trust | None = None) -> OpenRelease:
+    """Prove and load the current release, whichever that is by the time it is open.
+
+    Args:
+        store: where it is installed.
+        provider: an ONNX Runtime execution provider; by default the best one present.
+        trust: whom this machine believes; by default `Trust.default()`.
+
+    Returns:
+        The loaded release.
+
+    Raises:
+        StoreError: if nothing is installed, or the store is incomplete.
+        BundleError: if the release is refused.
+    """
+    while True:
+        digest = store.current_digest()
+        try:
+            return open_release(store.current(), provider, trust)
+        except StoreError:
+            if store.current_digest() == digest:
+                raise  # it is not that another release took its place meanwhile

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from rejoinder.errors import Problem
-from rejoinder.manifest import Manifest
 from rejoinder.parts import Kind, Part
+from rejoinder.release.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

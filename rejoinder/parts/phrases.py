@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
-from rejoinder.manifest import Manifest
 from rejoinder.parts import VECTORIZER
 from rejoinder.parts.arrays import Vectors, map_array, unit_rows
 from rejoinder.parts.probes import pick_rows, stored_vectors_problems
 from rejoinder.parts.vectorizer import Vectorizer
+from rejoinder.release.manifest import Manifest
 from rejoinder.text import normalize
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rejoinder.errors import FormatError, Problem
-from rejoinder.manifest import Digest
 from rejoinder.parts.arrays import Vectors, map_array, worst_distance
+from rejoinder.release.canonical import Digest
 
 if TYPE_CHECKING:
     from rejoinder.parts.vectorizer import Vectorizer

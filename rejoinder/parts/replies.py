@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
-from rejoinder.manifest import Manifest
 from rejoinder.parts import VECTORIZER
 from rejoinder.parts.arrays import Vectors, unit_rows
 from rejoinder.parts.probes import pick_rows, stored_vectors_problems
+from rejoinder.release.manifest import Manifest
 
 if TYPE_CHECKING:
     from rejoinder.parts.opening import Opening

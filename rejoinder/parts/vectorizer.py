@@ -15,12 +15,13 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from rejoinder.errors import FormatError, InputError, Problem
-from rejoinder.layout import FORMS, TOKENIZER, model_file
-from rejoinder.manifest import Digest, Manifest, VectorizerId, VectorizerSpec, digest_bytes
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.onnx_guard import check_onnx
 from rejoinder.parts.onnx_session import default_provider, first_line, open_session
 from rejoinder.parts.probes import model_problems
+from rejoinder.release.canonical import Digest, digest_bytes
+from rejoinder.release.manifest import Manifest, VectorizerId, VectorizerSpec
+from rejoinder.release.model_files import FORMS, TOKENIZER, model_file
 from rejoinder.text import normalize
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from rejoinder.text import normalize, words
-from stages.errors import DataError
+from stages.common.errors import DataError
 
 Rows = npt.NDArray[np.int64]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from rejoinder.proof import Installed
-from rejoinder.store import Store
-from stages.readers import native
-from stages.table import Message
+from rejoinder.release.proof import Installed
+from rejoinder.store.store import Store
+from stages.common.messages import Message
+from stages.ingest.readers import native
 from tests.bundles import REPLIES, pin, put_in_store
 from tests.reach import ROOT
 

@@ -1,1 +1,1 @@
-"""Faults: what a release and its tools must survive, counted."""
+"""Tests of the faults: each notices what it must."""

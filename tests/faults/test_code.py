@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from registry import pull
-from rejoinder import proof, signature
+from faults.code import code_beside, code_in_a_source, code_in_mlflow, code_listed, code_signed
+from registry.pull import pull
 from rejoinder.parts import phrases, probes
-from tests.faults.code import code_beside, code_in_a_source, code_in_mlflow, code_listed, code_signed
+from rejoinder.release import proof, signature
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from contextlib import nullcontext
 from pathlib import Path
 from unittest.mock import patch
 
-from rejoinder.proof import Installed
-from rejoinder.store import Store
-from tests.faults.concurrency import concurrent_promoters, concurrent_pullers, readers_during_flips
+from faults.concurrency import concurrent_promoters, concurrent_pullers, readers_during_flips
+from rejoinder.release.proof import Installed
+from rejoinder.store.store import Store
 
 
 def test_pullers_do_not_disturb_each_other(tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_readers_never_see_two_releases_mixed(tmp_path: Path) -> None:
 
 def pull_unlocked() -> None:
     """Let pulls into each other's way."""
-    patch("registry.pull.locked", lambda _: nullcontext()).start()
+    patch("registry.pull.pull.locked", lambda _: nullcontext()).start()
 
 
 def give_out_one_serial() -> None:

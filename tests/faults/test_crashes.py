@@ -9,13 +9,13 @@ from unittest.mock import patch
 
 import pytest
 
-import registry.pull
-from registry.install import activate
-from registry.seen import record
-from rejoinder.store import Store
-from tests.faults import crashes
-from tests.faults.crashes import full_disks, killed_installs, killed_releases
-from tests.faults.scene import evenly, two_releases
+import registry.pull.pull
+from faults import crashes
+from faults.crashes import full_disks, killed_installs, killed_releases
+from faults.scene import evenly, two_releases
+from registry.pull.freshness import record
+from registry.pull.install import activate
+from rejoinder.store.store import Store
 
 
 def test_steps_are_chosen_evenly() -> None:
@@ -50,13 +50,13 @@ def test_an_install_survives_refused_writes(tmp_path: Path, monkeypatch: pytest.
 
 def activate_first() -> None:
     """Break the order of an install."""
-    bundles = registry.pull._bundles
+    bundles = registry.pull.pull._bundles
 
     def early(source: Any, store: Any, release: Any) -> bool:
         activate(store, release)
         return bundles(source, store, release)
 
-    patch("registry.pull._bundles", early).start()
+    patch("registry.pull.pull._bundles", early).start()
 
 
 def activate_before_recording() -> None:
@@ -66,17 +66,17 @@ def activate_before_recording() -> None:
         activate(Store(trust.root.parent / "store"), release)
         record(release, alias, trust)
 
-    patch("registry.pull.record", late).start()
+    patch("registry.pull.pull.record", late).start()
 
 
 def give_out_one_serial() -> None:
     """Give every release the same serial."""
-    patch("registry.publish.take_serial", lambda *_: 1).start()
+    patch("registry.publish.register.take_serial", lambda *_: 1).start()
 
 
 def forget_the_words() -> None:
     """Let the operating system's own error out."""
-    patch("registry.pull._no_space", lambda _: nullcontext()).start()
+    patch("registry.pull.pull._no_space", lambda _: nullcontext()).start()
 
 
 def test_an_install_in_the_wrong_order_is_found(tmp_path: Path) -> None:

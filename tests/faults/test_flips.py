@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from rejoinder import proof, signature
-from rejoinder.manifest import read_manifest
+from faults.flips import byte_flips, truncations
 from rejoinder.parts import opened
 from rejoinder.parts.replies import ReplyIndex
-from tests.faults.flips import byte_flips, truncations
+from rejoinder.release import proof, signature
+from rejoinder.release.manifest import read_manifest
 
 
 def test_changed_bytes_are_refused_before_any_parser_runs(tmp_path: Path) -> None:

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from tests.faults import freshness as f
+from faults import freshness as f
 
-CLOCK = ("registry.pull.check_fresh",)
-MEMORY = ("registry.pull.check_fresh", "registry.pull.record")
-NAME = ("registry.pull._check_asked_for",)
+CLOCK = ("registry.pull.pull.check_fresh",)
+MEMORY = ("registry.pull.pull.check_fresh", "registry.pull.pull.record")
+NAME = ("registry.pull.pull._check_asked_for",)
 SIGNATURES = (
-    "registry.pull.verify_signature",
-    "registry.pull.verify_signer",
-    "registry.pull.openssf.verify_key",
-    "rejoinder.proof.verify_signer",
+    "registry.pull.pull.verify_signature",
+    "registry.pull.pull.verify_signer",
+    "registry.pull.pull.openssf.verify_key",
+    "rejoinder.release.proof.verify_signer",
 )
 #: For every fault, the checks that stand against it.
 CHECKS = {

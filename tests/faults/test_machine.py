@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-import registry.install
-import registry.promote
-import registry.pull
-from registry.releases import fetch_folder
-from rejoinder.release import Release
-from rejoinder.store import Store
-from tests.faults.machine import FAULTS, state_machine
-from tests.faults.power import PowerCut, watched
+import registry.publish.promote
+import registry.pull.install
+import registry.pull.pull
+from faults.machine import FAULTS, state_machine
+from faults.power import PowerCut, watched
+from registry.mlflow.catalog import fetch_folder
+from rejoinder.release.document import Release
+from rejoinder.store.store import Store
 
 
 def test_nothing_is_lost(tmp_path: Path) -> None:
@@ -27,19 +27,19 @@ def test_nothing_is_lost(tmp_path: Path) -> None:
 
 def activate_before_installing(patch: pytest.MonkeyPatch) -> None:
     """The pointer is moved as soon as the document has arrived."""
-    fetch = registry.pull._fetch_release
+    fetch = registry.pull.pull._fetch_release
 
     def early(source: Any, store: Store, *rest: Any) -> tuple[Path, Release]:
         part, release = fetch(source, store, *rest)
-        registry.install.activate(store, release)
+        registry.pull.install.activate(store, release)
         return part, release
 
-    patch.setattr("registry.pull._fetch_release", early)
+    patch.setattr("registry.pull.pull._fetch_release", early)
 
 
 def collect_the_one_before(patch: pytest.MonkeyPatch) -> None:
     """Whatever is not among the newest is removed, the previous release too."""
-    patch.setattr("rejoinder.store.Store.previous_digest", lambda _: None)
+    patch.setattr("rejoinder.store.store.Store.previous_digest", lambda _: None)
 
 
 def take_the_champion_back(patch: pytest.MonkeyPatch) -> None:
@@ -50,12 +50,12 @@ def take_the_champion_back(patch: pytest.MonkeyPatch) -> None:
         object.__setattr__(release, "serial", 1 << 40)  # so that it never looks older
         return release
 
-    patch.setattr("registry.promote._fit", fit)
+    patch.setattr("registry.publish.promote._fit", fit)
 
 
 def give_out_one_serial_again(patch: pytest.MonkeyPatch) -> None:
     """Nobody remembers which serials there were."""
-    patch.setattr("registry.publish.take_serial", lambda *_: 1)
+    patch.setattr("registry.publish.register.take_serial", lambda *_: 1)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from registry import promote, seen
-from rejoinder import proof, release, signature
+from faults import forger, mutants
+from faults.mutants import malformed, malformed_and_signed, malformed_memory, strictly
+from registry.publish import promote
+from registry.pull import freshness
 from rejoinder.errors import FormatError
-from rejoinder.manifest import parse_clearly
+from rejoinder.release import document as release
+from rejoinder.release import proof, signature
+from rejoinder.release.canonical import parse_clearly
 from tests.bundles import KINDS
-from tests.faults import forger, mutants
-from tests.faults.mutants import malformed, malformed_and_signed, malformed_memory, strictly
 
 TOKENIZER_FILE = "model/tokenizer.json"
 
@@ -69,7 +71,7 @@ def test_the_check_sees_that_nothing_is_compared(tmp_path: Path, monkeypatch: py
 
 def test_the_check_sees_spellings_that_nobody_compares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "check_canonical", lambda *_: None)
-    monkeypatch.setattr(seen, "check_canonical", lambda *_: None)
+    monkeypatch.setattr(freshness, "check_canonical", lambda *_: None)
     assert malformed_memory(tmp_path / "memory", 60).survived < 60
 
 

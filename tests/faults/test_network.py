@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from registry.install import part_dir
-from registry.pull import pull
-from registry.source import Source
-from rejoinder.manifest import MANIFEST, read_manifest
-from rejoinder.release import RELEASE, Release, parse_release
-from rejoinder.signature import SIGNATURE, SIGNED
-from rejoinder.store import Store
-from tests.faults import network
-from tests.faults.network import FAULTS, cut_unseen, flipped_byte, stale_body
+from faults import network
+from faults.network import FAULTS, cut_unseen, flipped_byte, stale_body
+from registry.pull.install import part_dir
+from registry.pull.pull import pull
+from registry.pull.sources.source import Source
+from rejoinder.release.document import RELEASE, Release, parse_release
+from rejoinder.release.manifest import MANIFEST, read_manifest
+from rejoinder.release.signature import SIGNATURE, SIGNED
+from rejoinder.store.store import Store
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)

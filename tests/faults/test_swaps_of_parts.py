@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from rejoinder import proof
+from faults.swaps_of_parts import LIES, parts_swapped, parts_that_lie
 from rejoinder.parts import PARTS, PHRASES, REPLIES, Part
-from tests.faults.swaps_of_parts import LIES, parts_swapped, parts_that_lie
+from rejoinder.release import proof
 
 
 def test_every_part_of_another_model_is_refused(tmp_path: Path) -> None:

@@ -9,16 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from registry.draft import take_serial, upload_release
-from registry.files import ARTIFACTS
-from registry.keys import SigningKey, signing_key
-from registry.promote import promote
-from registry.publish import publish
-from registry.releases import bundle_model, read_catalog
-from registry.tracking import Version, connect, versions
-from rejoinder.manifest import digest_bytes
+from registry.mlflow.artifacts import ARTIFACTS
+from registry.mlflow.catalog import bundle_model, read_catalog
+from registry.mlflow.client import Version, connect, versions
+from registry.publish.keys import SigningKey, signing_key
+from registry.publish.new_release import take_serial, upload_release
+from registry.publish.promote import promote
+from registry.publish.register import publish
 from rejoinder.parts import Kind
-from rejoinder.release import VERDICT, Blessing, Release
+from rejoinder.release.canonical import digest_bytes
+from rejoinder.release.document import VERDICT, Blessing, Release
 from tests.bundles import signer, write_verdict
 
 

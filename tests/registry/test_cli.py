@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from registry.address import artifact_location, shown_uri
 from registry.cli import main
+from registry.mlflow.uri import artifact_location, redacted_uri
 from rejoinder.home import home
-from rejoinder.proof import Installed
+from rejoinder.release.proof import Installed
 from tests.bundles import REPLIES, write_verdict
 
 
@@ -95,5 +95,5 @@ def test_a_server_that_is_down_is_named_without_its_password(monkeypatch: pytest
 )
 def test_where_mlflow_is(monkeypatch: pytest.MonkeyPatch, uri: str, shown: str, location: str | None) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert shown_uri() == shown
+    assert redacted_uri() == shown
     assert artifact_location() == (None if location is None else Path(location).resolve().as_uri())

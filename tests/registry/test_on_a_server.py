@@ -8,19 +8,20 @@ from typing import Any
 import pytest
 import requests
 
+from deploy.mlflow_server import Server
 from registry.errors import NotFoundError, TrackingError
-from registry.promote import rollback
-from registry.pull import pull
-from registry.server import Server
+from registry.publish.promote import rollback
+from registry.pull.pull import pull
 from rejoinder.errors import SignatureError
-from rejoinder.proof import Installed
-from rejoinder.store import Store, open_current
-from rejoinder.trust import Trust
+from rejoinder.parts.opened import open_current
+from rejoinder.release.proof import Installed
+from rejoinder.release.trust import Trust
+from rejoinder.store.store import Store
+from tests.mlflow_servers import act_as
 from tests.registry.artifacts import ship
-from tests.registry.conftest import act_as
 
 # Imported so that pytest collects them here too, with this module's fixtures.
-from tests.registry.test_publish import (  # noqa: F401
+from tests.registry.publish.test_register import (  # noqa: F401
     test_a_blessed_build_becomes_a_release,
     test_a_bundle_that_mlflow_has_lost_is_sent_again,
     test_a_stale_verdict,
@@ -28,7 +29,7 @@ from tests.registry.test_publish import (  # noqa: F401
     test_an_unchanged_part_is_shared,
     test_registering_again_changes_nothing,
 )
-from tests.registry.test_pull import (  # noqa: F401
+from tests.registry.pull.test_pull import (  # noqa: F401
     remote,
     successor,
     test_a_bundle_damaged_on_disk_is_fetched_again,

@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from rejoinder.answer import responder
 from rejoinder.answer.state import Step
 from rejoinder.cli import main
-from rejoinder.store import Store
+from rejoinder.store.store import Store
 from tests.bundles import REPLIES, build_bundles, pin, put_in_store
-from tests.rejoinder.test_bundle import flip
+from tests.rejoinder.parts.test_opened import flip
 
 
 def run(store: Store, *arguments: str, stdin: str | None = None) -> Result:

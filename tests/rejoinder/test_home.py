@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from registry.keys import keys_folder
+from registry.publish.keys import keys_folder
 from rejoinder.home import home
-from rejoinder.store import Store
-from rejoinder.trust import Trust
-from stages.expectations.drift import accepted_file
-from stages.pii.key import load_key
+from rejoinder.release.trust import Trust
+from rejoinder.store.store import Store
+from stages.anonymize.pseudonyms import load_key
+from stages.validate.drift import accepted_file
 from tests.reach import PACKAGES, ROOT
 
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

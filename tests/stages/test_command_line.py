@@ -15,9 +15,9 @@ from click.testing import CliRunner, Result
 from rejoinder.errors import InputError
 from stages import STAGES
 from stages.__main__ import cli, default_paths
-from stages.errors import DataError
-from stages.params import StageParams
-from stages.status import DEBUG, STATUS
+from stages.common.errors import DataError
+from stages.common.params import StageParams
+from stages.common.status import DEBUG, STATUS
 from tests.reach import ROOT
 
 
@@ -31,7 +31,7 @@ class Params(StageParams):
 def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Puts a small stage in the place of `cache`; what its `run` was called with."""
     calls: list[dict[str, Any]] = []
-    module = ModuleType("stages.cache", "Cache: something -> something else.")
+    module = ModuleType("stages.cache.stage", "Cache: something -> something else.")
 
     def run(params: Params, *, dialogues: Path, words: Path = Path("data/words"), out: Path) -> None:
         if params.size == 0:
@@ -46,7 +46,7 @@ def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]
         calls.append({"explain": explain})
 
     vars(module).update(Params=Params, run=run, run_preview=run_preview)
-    monkeypatch.setitem(sys.modules, "stages.cache", module)
+    monkeypatch.setitem(sys.modules, "stages.cache.stage", module)
     monkeypatch.delenv(DEBUG, raising=False)
     monkeypatch.chdir(tmp_path)
     write_size(7)
@@ -159,7 +159,7 @@ def test_only_the_chosen_stage_is_imported() -> None:
     code = (
         "import sys\nfrom stages import STAGES\nfrom stages.__main__ import cli\n"
         "cli(sys.argv[1:], standalone_mode=False)\n"
-        "print([name for name in STAGES if f'stages.{name}' in sys.modules])"
+        "print([name for name in STAGES if f'stages.{name}.stage' in sys.modules])"
     )
     for words, expected in ((["--help"], []), (["gate", "--help"], ["gate"])):
         asked = [sys.executable, "-c", code, *words]

@@ -10,15 +10,15 @@ from typing import Any
 from click.testing import CliRunner
 
 import tests.toy  # noqa: F401 - first: everything after it reads the list
+from faults.flips import byte_flips, truncations
 from registry.cli import main as rejoinder
-from registry.pull import pull
+from registry.pull.pull import pull
 from rejoinder.errors import BundleError
-from rejoinder.manifest import read_manifest
-from rejoinder.memory import estimate
-from rejoinder.parts.opened import open_release
-from rejoinder.store import Store, open_current
+from rejoinder.parts.opened import open_current, open_release
+from rejoinder.release.manifest import read_manifest
+from rejoinder.serving.headroom import estimate
+from rejoinder.store.store import Store
 from tests.bundles import build_bundles, pin, put_in_store
-from tests.faults.flips import byte_flips, truncations
 from tests.registry.artifacts import ship
 from tests.toy.numbers import write_numbers
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from rejoinder.errors import FormatError, Problem
-from rejoinder.manifest import Manifest, VectorizerId, write_manifest
 from rejoinder.parts.opening import Opening
+from rejoinder.release.manifest import Manifest, VectorizerId, write_manifest
 from tests.toy import NUMBERS
 
 HEAD = "head.json"

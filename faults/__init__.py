@@ -1,0 +1,1 @@
+"""Faults: what a release and its tools must survive, counted."""

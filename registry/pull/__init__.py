@@ -1,0 +1,1 @@
+"""From a source into a local store; the base install is enough."""

@@ -1,0 +1,1 @@
+"""What is told about releases: show, diff, releases, doctor."""

@@ -1,0 +1,261 @@
+"""Holder: answers with one open release, and takes over another without a request that fails.
+
+The new release is opened and warmed up beside the old one, one reference is replaced, and the old one is freed when
+the last request that it serves is answered. Whatever goes wrong before the replacement leaves the old one serving.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from rejoinder.answer.reply import Reply
+from rejoinder.answer.responder import Responder
+from rejoinder.dialogue import Dialogue
+from rejoinder.errors import RejoinderError, SwapError
+from rejoinder.parts.opened import OpenRelease, open_release
+from rejoinder.release.document import Release
+from rejoinder.release.proof import Installed
+from rejoinder.serving.headroom import available, estimate, give_back
+from rejoinder.store.store import Store
+
+Opener = Callable[[Installed], OpenRelease]
+
+_MB = 1 << 20
+_SHORT, _LONG = "hi", "how are you today? "
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a holder is doing.
+
+    Attributes:
+        release: the release that answers.
+        swaps: how often another one took over.
+        failed: how often one could not.
+        in_flight: requests being answered, by whichever release.
+        draining: former releases that still answer a request.
+    """
+
+    release: Release
+    swaps: int
+    failed: int
+    in_flight: int
+    draining: int
+
+
+@dataclass(slots=True, eq=False)
+class _Slot:
+    """An open release and who is using it.
+
+    Attributes:
+        opened: the release.
+        responder: answers with it.
+        leases: requests being answered.
+        overdue: whether nobody waits for it any more: the last request closes it.
+    """
+
+    opened: OpenRelease
+    responder: Responder
+    leases: int = 0
+    overdue: bool = False
+
+
+class Holder:
+    """Holds the release that answers. Safe to share between threads."""
+
+    def __init__(self, opened: OpenRelease, opener: Opener | None = None, patience: float = 30.0) -> None:
+        """Take over an open release.
+
+        Args:
+            opened: proved and loaded; the holder closes it, and frees it if nobody else keeps a reference.
+            opener: opens the releases to come; by default `open_release` with the same provider.
+            patience: seconds that a swap waits for the old release's requests.
+        """
+        self._opener = opener or partial(open_release, provider=opened.vectorizer.provider)
+        self._patience = patience
+        self._one_swap = threading.Lock()
+        self._changed = threading.Condition()  # guards everything below
+        self._slot = _Slot(opened, Responder(opened))
+        self._leaving: list[_Slot] = []
+        self._swaps = self._failed = 0
+
+    def answer(self, dialogue: Dialogue) -> Reply:
+        """Answer the last turn of a dialogue, with the release that serves at this moment.
+
+        Args:
+            dialogue: oldest turn first.
+
+        Returns:
+            The reply; its trace names the release.
+        """
+        with self._lease() as slot:
+            return slot.responder.answer(dialogue)
+
+    def status(self) -> Status:
+        """What the holder is doing."""
+        with self._changed:
+            in_flight = self._slot.leases + sum(slot.leases for slot in self._leaving)
+            return Status(self._slot.opened.release, self._swaps, self._failed, in_flight, len(self._leaving))
+
+    def swap(self, installed: Installed) -> Release:
+        """Let another release take over; swaps wait for each other.
+
+        The whole release is opened and proved anew even if only its cache or index differs from the one that
+        serves: that the parts belong together is proved of parts that were opened together, the files may have
+        changed on the disk since, and a shared model would have to be freed by whichever release lasts longer. It
+        costs about a second of CPU.
+
+        Args:
+            installed: the release and its directories, not yet verified.
+
+        Returns:
+            The release that serves now. If the old one still answers a request after the holder's patience, that
+            request closes it at its end; `status` counts it as draining until then.
+
+        Raises:
+            SwapError: if it cannot take over; says why, with all problems. The old one goes on serving, and what
+                was loaded of the new one is freed.
+        """
+        with self._one_swap:
+            slot = self._open_beside(installed)
+            self._drain(self._replace(slot))
+            give_back()
+            return slot.opened.release
+
+    def follow(
+        self, store: Store, every: float = 1.0, report: Callable[[Exception], None] | None = None
+    ) -> Callable[[], None]:
+        """Swap whenever a store's current release becomes another one, in a thread of its own.
+
+        A release that cannot take over is reported once, and not tried again before `current` changes.
+
+        Args:
+            store: to watch.
+            every: seconds between looks.
+            report: told of every release that could not take over; by default a warning is logged.
+
+        Returns:
+            A function that ends it, and waits for a swap under way.
+        """
+        stop = threading.Event()
+        watch = partial(self._watch, store, every, report or _log, stop)
+        thread = threading.Thread(target=watch, name="rejoinder-follow", daemon=True)
+        thread.start()
+
+        def end() -> None:
+            stop.set()
+            thread.join()
+
+        return end
+
+    @contextmanager
+    def _lease(self) -> Iterator[_Slot]:
+        with self._changed:
+            slot = self._slot
+            slot.leases += 1
+        try:
+            yield slot
+        finally:
+            with self._changed:
+                slot.leases -= 1
+                self._changed.notify_all()
+                last = slot.overdue and slot.leases == 0
+            if last:
+                self._leave(slot)
+
+    def _open_beside(self, installed: Installed) -> _Slot:
+        serving = self._slot.opened
+        try:
+            _check_room(installed, serving.vectorizer.provider)
+            return _warmed_up(self._opener(installed))
+        except Exception as error:
+            with self._changed:
+                self._failed += 1
+            _forget_locals(error)
+            raise SwapError(_why(installed.release, serving.release, error)) from error
+        finally:
+            give_back()
+
+    def _replace(self, slot: _Slot) -> _Slot:
+        with self._changed:
+            old, self._slot = self._slot, slot
+            self._leaving.append(old)
+            self._swaps += 1
+            return old
+
+    def _drain(self, old: _Slot) -> None:
+        with self._changed:
+            old.overdue = not self._changed.wait_for(lambda: old.leases == 0, self._patience)
+        if not old.overdue:
+            self._leave(old)
+
+    def _leave(self, slot: _Slot) -> None:
+        slot.opened.close()
+        with self._changed:
+            self._leaving.remove(slot)
+
+    def _watch(
+        self, store: Store, every: float, report: Callable[[Exception], None], stop: threading.Event
+    ) -> None:
+        seen: bytes | None = None
+        while not stop.wait(every):
+            mark = _mark(store)
+            if mark == seen:
+                continue
+            seen = mark
+            try:
+                installed = store.current()
+                if installed.release.digest != self.status().release.digest:
+                    self.swap(installed)
+            except Exception as error:  # the watch outlives whatever is wrong with one release
+                report(error)
+
+
+def _mark(store: Store) -> bytes:
+    """What `current` says, whatever that is."""
+    try:
+        return store.current_file.read_bytes()
+    except OSError:
+        return b""
+
+
+def _check_room(installed: Installed, provider: str) -> None:
+    need, room = estimate(installed, provider), available()
+    if room is not None and need > room:
+        raise SwapError(
+            f"memory: expected {need / _MB:.0f} MB to open it beside the old one, got {room / _MB:.0f} MB. "
+            "Next: allow the process more memory, or restart it with the new release"
+        )
+
+
+def _warmed_up(opened: OpenRelease) -> _Slot:
+    """Encode and search once, so that the first request does not pay for what is set up on first use."""
+    try:
+        for text in (_SHORT, _LONG * opened.vectorizer.spec.max_length):
+            opened.index.search(opened.vectorizer.encode([text]), int(opened.index.facts["candidates"]))
+        return _Slot(opened, Responder(opened))
+    except BaseException:
+        opened.close()
+        raise
+
+
+def _why(new: Release, old: Release, error: Exception) -> str:
+    reason = str(error) if isinstance(error, RejoinderError) else f"{type(error).__name__}: {str(error)[:200]}"
+    return f"{new} did not take over, {old} goes on serving. {reason}"
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    """Let go of what was loaded: as long as somebody keeps an error, its traceback keeps every frame's locals."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def _log(error: Exception) -> None:
+    logging.getLogger(__name__).warning("%s", error)

@@ -1,0 +1,1 @@
+"""Where releases lie on a machine, and who uses them."""

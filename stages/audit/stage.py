@@ -1,0 +1,148 @@
+"""Audit: everything that was built -> where canaries, erased senders or rarely said phrases are left; counts only.
+
+It measures and never fails: the gate judges.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+import polars as pl
+from pydantic import Field
+
+from registry.mlflow.uri import artifact_location, redacted_uri, tracking_uri
+from rejoinder.progress import track
+from stages.audit.search import Hit, search
+from stages.audit.support import below, senders_by_phrase
+from stages.common.canaries import SOURCE
+from stages.common.messages import part_paths
+from stages.common.output import atomic_directory, read_json, write_json
+from stages.common.params import StageParams
+
+#: Logs, beside what the DAG knows of: the status of stages, and Prefect's database.
+LOGS = (Path("build/status"), Path(".prefect"))
+
+
+class Params(StageParams):
+    """Section `audit` of params.yaml."""
+
+    min_senders: int = Field(ge=1)
+    """k: how many different people must have said whatever reply base, phrase list, cache and index hold."""
+
+
+def files(folders: Iterable[Path]) -> list[Path]:
+    """List all files under folders and files, sorted; a folder that is not there has none."""
+    found = {path for folder in folders for path in ([folder] if folder.is_file() else folder.rglob("*"))}
+    return sorted(path for path in found if path.is_file())
+
+
+def stores() -> tuple[list[Path], list[str]]:
+    """Find the MLflow store.
+
+    Returns:
+        Its database and artifacts where they are local files; what cannot be searched from here, in words.
+    """
+    uri, location = tracking_uri(), artifact_location()
+    if location is not None:
+        return [Path(uri.removeprefix("sqlite:///")), Path(unquote(urlparse(location).path))], []
+    scheme, _, rest = uri.partition(":")
+    if scheme == "file" or not rest:
+        return [Path(unquote(urlparse(uri).path))], []
+    return [], [f"MLflow at {redacted_uri()}"]
+
+
+def needles(canaries: Path, erased: Path) -> tuple[list[str], list[str]]:
+    """Read what must not be found.
+
+    Args:
+        canaries: canaries.json of the ingest stage.
+        erased: erased.json of the anonymize stage.
+
+    Returns:
+        The canaries' secrets, and the pseudonyms of erased senders.
+    """
+    planted = read_json(canaries)
+    secrets = sorted({secret for canary in planted for secret in canary["secrets"]})
+    return secrets, read_json(erased)["senders"]
+
+
+def _found(hits: Iterable[Hit], first: int, last: int) -> list[dict[str, Any]]:
+    return [{"number": hit.needle - first, "file": str(hit.path)} for hit in hits if first <= hit.needle < last]
+
+
+def _support(dialogues: Path, cache: Path, index: Path, senders: Mapping[str, int], least: int) -> dict[str, Any]:
+    from rejoinder.parts import PHRASES, REPLIES
+    from rejoinder.parts.phrases import PhraseCache
+    from rejoinder.parts.replies import REPLIES_FILE
+
+    offered = {
+        "replies": pl.read_parquet(dialogues / "replies.parquet")["text"].to_list(),
+        "phrases": pl.read_parquet(dialogues / "phrases.parquet")["text"].to_list(),
+        "cache": PhraseCache(cache / PHRASES.bundle).phrases(),
+        "index": [
+            json.loads(line)["text"]
+            for line in (index / REPLIES.bundle / REPLIES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
+        ],
+    }
+    return {name: {"texts": len(texts), "below_k": below(texts, senders, least)} for name, texts in offered.items()}
+
+
+def run(
+    params: Params,
+    *,
+    canaries: Path = Path("build/ingest/canaries.json"),
+    anonymize: Path,
+    validate: Path,
+    dialogues: Path,
+    vectorizer: Path,
+    student: Path,
+    export: Path,
+    cache: Path,
+    index: Path,
+    out: Path,
+) -> None:
+    """Search everything that was made of the messages.
+
+    Args:
+        params: section `audit`.
+        canaries: canaries.json of the ingest stage.
+        anonymize: output of the stage `anonymize`.
+        validate: output of the stage `validate`.
+        dialogues: output of the stage `dialogues`.
+        vectorizer: output of the stage `vectorizer`.
+        student: output of the stage `student`.
+        export: output of the stage `export`.
+        cache: output of the stage `cache`.
+        index: output of the stage `index`.
+        out: directory to make: audit.json.
+    """
+    secrets, erased = needles(canaries, anonymize / "erased.json")
+    local, unsearched = stores()
+    built = [anonymize / "messages", anonymize / "surrogates", anonymize / "card.json", anonymize / "entities.json"]
+    built += [validate, dialogues, vectorizer, student, export, cache, index]
+    paths = files([*built, *LOGS, *local])
+    hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
+    parts = part_paths(anonymize / "messages")
+    arrived = sum(pl.read_parquet(part)["source"].eq(SOURCE).sum() for part in parts)
+    with atomic_directory(out) as directory:
+        report = {
+            "files": len(paths),
+            "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1),
+            "not_searched": unsearched,
+            "canaries": {
+                "planted": len(read_json(canaries)),
+                "arrived": int(arrived),
+                "secrets": len(secrets),
+                "found": _found(hits, 0, len(secrets)),
+            },
+            "erased": {"senders": len(erased), "found": _found(hits, len(secrets), len(secrets) + len(erased))},
+            "min_senders": params.min_senders,
+            "support": _support(
+                dialogues, cache, index, senders_by_phrase(validate / "messages"), params.min_senders
+            ),
+        }
+        write_json(directory / "audit.json", report)

@@ -1,0 +1,1 @@
+"""Benchmark: what the build is worth and what it costs."""

@@ -1,0 +1,1 @@
+"""Cache: vectors of the commonest phrases."""

@@ -1,0 +1,256 @@
+"""Dialogues: messages -> turns -> dialogues -> (context, reply) pairs, reply base, phrases, candidate lists.
+
+messages -> cut at long silences -> fold spam, merge one sender's messages -> drop near-duplicate conversations
+         -> pair every turn with the turns before it -> distractors, weak reactions -> checks
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import polars as pl
+from pydantic import Field
+
+from rejoinder.release.model_files import TOKENIZER
+from stages.checks.data_docs import write_site
+from stages.checks.great_expectations import open_context
+from stages.common.base_encoder import base_folder
+from stages.common.canaries import SOURCE as CANARY
+from stages.common.errors import DataError
+from stages.common.messages import read_messages
+from stages.common.output import atomic_directory, write_json, write_rows
+from stages.common.params import StageParams
+from stages.common.text_keys import normalized, same_words
+from stages.dialogues.distractors import add_distractors, distractor_report
+from stages.dialogues.funnels import balance, funnels_of, offer_funnel
+from stages.dialogues.gaps import add_gaps, cut_dialogues, gap_histogram, gap_report, gap_thresholds
+from stages.dialogues.lengths import length_histogram, length_report, lengths, token_counts
+from stages.dialogues.near_duplicates import near_duplicates
+from stages.dialogues.pair_rules import check_pairs
+from stages.dialogues.pairs import Split, add_drop_reasons, add_splits, dialogue_count, make_pairs, split_report
+from stages.dialogues.reply_base import ReplyBase, build_reply_base, k_curve, late_cut
+from stages.dialogues.turns import fold_repeats, merge_turns, number_turns
+from stages.dialogues.weak_reactions import add_weak_reactions, weak_report
+from stages.evaluation.candidates import build_candidates
+
+PAIRS = (
+    "pair_id", "source", "conversation_id", "split", "sender", "role", "started_at", "late", "context", "reply",
+    "repeats", "reaction", "weak_reaction", "weak_rule", "weak_weight", "distractors",
+)  # fmt: skip
+
+
+class Params(StageParams):
+    """How dialogues are cut, paired and split."""
+
+    gap_percentile: float = Field(ge=50, lt=100)
+    """A dialogue ends where the silence is longer than this percentile of its source's silences before answers."""
+    min_gap_s: float = Field(ge=0)
+    """Seconds; shorter silences never end a dialogue, whatever the percentile says."""
+    spam_repeats: int = Field(ge=2)
+    """A text said this often within one turn is spam: it is folded into one message, as neighbours always are."""
+    context_turns: int = Field(ge=1, le=16)
+    """Turns kept before each reply."""
+    distractors: int = Field(ge=1, le=8)
+    """Wrong replies beside each right one; published practice takes 3."""
+    tokenizer: str
+    """Whose tokens the length report counts: as `vectorizer.base`."""
+    block_share: float = Field(gt=0.5, le=1)
+    """The length report names the shortest block that holds this share of the texts whole."""
+    validation_share: float = Field(gt=0, lt=0.5)
+    """Share of conversations for choosing checkpoints."""
+    test_share: float = Field(gt=0, lt=0.5)
+    """Share of conversations looked at only by the benchmark."""
+    duplicate_overlap: float = Field(gt=0, le=1)
+    """Conversations go that share this part of their longer turns with an earlier one (of the smaller set)."""
+    min_reply_senders: int = Field(ge=1)
+    """k: the reply base and the phrase list hold only what at least this many different people have said."""
+    max_reply_chars: int = Field(ge=1)
+    """Characters; longer replies are not offered."""
+    late_share: float = Field(gt=0, lt=0.5)
+    """Latest share of messages: phrases are counted before it, their coverage is measured in it."""
+    test_items: int = Field(ge=10)
+    """Items of the test lists."""
+    validation_items: int = Field(ge=10)
+    """Items of the validation lists."""
+    test_pool: int = Field(ge=200)
+    """Distinct replies that test items choose from ("full base")."""
+    validation_pool: int = Field(ge=200)
+    """Distinct replies that validation items choose from."""
+    negatives: int = Field(ge=1)
+    """Replies in a list beside the gold one."""
+    seed: int
+    """Of the split, and of the draws of distractors, items, pools and negatives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps from messages to pairs, each a table, so that all of them can be counted.
+
+    Attributes:
+        people: messages that people sent, with the silences before them.
+        thresholds: longest silence inside a dialogue, by source.
+        messages: with spam folded.
+        turns: with the `drop_reason` of each.
+        pairs: with every column that later steps count.
+    """
+
+    people: pl.DataFrame
+    thresholds: pl.DataFrame
+    messages: pl.DataFrame
+    turns: pl.DataFrame
+    pairs: pl.DataFrame
+
+
+def assemble(table: pl.DataFrame, params: Params) -> Steps:
+    """Make pairs of messages.
+
+    Args:
+        table: a messages table, in any order.
+        params: section `dialogues`.
+
+    Returns:
+        Every step.
+    """
+    people = table.filter(pl.col("source") != CANARY)
+    people = add_gaps(people.with_columns(key=normalized(people["text"])))
+    thresholds = gap_thresholds(people, params.gap_percentile, params.min_gap_s)
+    numbered = number_turns(cut_dialogues(people, thresholds))
+    messages = add_splits(
+        fold_repeats(numbered, params.spam_repeats),
+        validation_share=params.validation_share, test_share=params.test_share, seed=params.seed,
+    )  # fmt: skip
+    turns = add_drop_reasons(merge_turns(messages), params.duplicate_overlap).with_columns(
+        said=same_words(pl.col("key"))
+    )
+    turns = turns.with_columns(tokens=token_counts(turns["key"], base_folder(params.tokenizer) / TOKENIZER))
+    pairs = add_distractors(make_pairs(turns, params.context_turns), params.distractors, params.seed)
+    late = pl.col("started_at") > late_cut(messages, params.late_share)
+    return Steps(people, thresholds, messages, turns, add_weak_reactions(pairs).with_columns(late=late))
+
+
+def offer(steps: Steps, params: Params) -> ReplyBase:
+    """Choose replies and phrases of people, from conversations that repeat no other: a copy fakes a second sender.
+
+    Args:
+        steps: from messages to pairs.
+        params: k, the length limit and the later slice.
+
+    Returns:
+        Reply base, phrases, later traffic, and all counts.
+    """
+    copies = steps.turns.filter(pl.col("drop_reason") == "near_duplicate")
+    own = steps.messages.join(copies, on="conversation_id", how="anti", maintain_order="left")
+    said = own.filter(role="user")
+    cut = late_cut(steps.messages, params.late_share)
+    return build_reply_base(said, cut, k=params.min_reply_senders, max_chars=params.max_reply_chars)
+
+
+def card(table: pl.DataFrame, steps: Steps, offered: ReplyBase, params: Params) -> dict[str, Any]:
+    """Sum up: funnels, which add up, and reports. Counts only, never texts.
+
+    Args:
+        table: all messages.
+        steps: from messages to pairs.
+        offered: replies and phrases.
+        params: section `dialogues`.
+
+    Returns:
+        The card.
+
+    Raises:
+        DataError: if the counts do not add up.
+    """
+    k = params.min_reply_senders
+    funnels = [
+        *funnels_of(table, steps.people, steps.messages, steps.turns, steps.pairs),
+        offer_funnel("replies", offered.replies_counted, offered.replies, k),
+        offer_funnel("phrases", offered.phrases_counted, offered.phrases, k),
+    ]
+    balance(funnels)
+    return {
+        **{funnel.name: funnel.as_dict() for funnel in funnels},
+        "dialogues": dialogue_count(steps.turns),
+        "splits": split_report(steps.pairs),
+        "gaps": gap_report(steps.people, steps.thresholds),
+        "distractors": distractor_report(steps.pairs, params.distractors),
+        "weak_reactions": weak_report(steps.pairs),
+    }
+
+
+def run(params: Params, *, messages: Path = Path("build/validate/messages"), out: Path) -> None:
+    """Assemble dialogues.
+
+    Args:
+        params: section `dialogues`.
+        messages: a validated messages table.
+        out: directory to make: pairs, replies, phrases and traffic (parquet), candidate lists, dialogues.json (the
+            card), rows of plots, and data_docs/.
+
+    Raises:
+        DataError: if a split is left without pairs, the reply base without replies, the counts do not add up, or
+            a pair breaks a rule.
+    """
+    table = read_messages(messages)
+    if not (table["source"] != CANARY).any():
+        raise DataError(f"{messages}: expected messages of people, got none. Next: add logs to `ingest`")
+    steps = assemble(table, params)
+    offered = offer(steps, params)
+    _require_enough(steps.pairs, offered, messages)
+    training = lengths(steps.pairs.filter(pl.col("split") == "train"), params.context_turns)
+    blocks = length_report(training, params.block_share)
+    pairs = steps.pairs.select(PAIRS)
+    context = open_context()
+    left = steps.turns.filter(pl.col("drop_reason").ne_missing("near_duplicate"))
+    checks = check_pairs(context, pairs, near_duplicates(left, params.duplicate_overlap))
+    with atomic_directory(out) as directory:
+        pairs.write_parquet(directory / "pairs.parquet")
+        for name in ("replies", "phrases", "traffic"):
+            getattr(offered, name).write_parquet(directory / f"{name}.parquet")
+        write_rows(directory / "gaps.json", gap_histogram(steps.people, steps.thresholds))
+        write_rows(directory / "lengths.json", length_histogram(training, blocks))
+        write_rows(directory / "k_senders.json", k_curve(offered.replies_counted))
+        write_site(context, directory / "data_docs", checks)
+        write_json(
+            directory / "dialogues.json",
+            {
+                **card(table, steps, offered, params),
+                "lengths": blocks,
+                "checks": checks,
+                "checksums": _write_candidates(pairs, params, directory),
+            },
+        )
+
+
+def _require_enough(pairs: pl.DataFrame, offered: ReplyBase, path: Path) -> None:
+    found = set(pairs["split"].unique())
+    problems = [f"no pairs in split {split}" for split in get_args(Split) if split not in found]
+    problems += [
+        f"no {name} said by dialogues.min_reply_senders different senders"
+        for name, frame in {
+            "reply was": offered.replies,
+            "phrase of the earlier slice was": offered.phrases,
+        }.items()
+        if frame.is_empty()
+    ]
+    if problems:
+        raise DataError(
+            f"{path}: {'; '.join(problems)}. Next: add conversations, or lower dialogues.min_reply_senders"
+        )
+
+
+def _write_candidates(pairs: pl.DataFrame, params: Params, directory: Path) -> dict[str, str]:
+    sizes = {
+        "validation": (params.validation_items, params.validation_pool),
+        "test": (params.test_items, params.test_pool),
+    }
+    checksums = {}
+    for split, (items, pool) in sizes.items():
+        candidates = build_candidates(
+            pairs.filter(pl.col("split") == split),
+            items=items, pool_size=pool, negatives=params.negatives, seed=params.seed,
+        )  # fmt: skip
+        candidates.save(directory / split)
+        checksums[split] = candidates.checksum
+    return checksums

@@ -1,1 +1,0 @@
-"""What the data must be: rules, their run through Great Expectations, and the pages that show it."""

@@ -1,0 +1,1 @@
+"""Export: the student as ONNX forms."""

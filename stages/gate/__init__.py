@@ -1,0 +1,1 @@
+"""Gate: whether the build may be released."""

@@ -1,0 +1,187 @@
+"""Gate: measurements, audit -> floors, no leaks, allowed changes against the champion -> BLESSED or NOT_BLESSED."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from stages.common.errors import GateError
+from stages.common.output import atomic_directory, read_json, write_json
+from stages.common.params import StageParams
+
+
+class Params(StageParams):
+    """Floors every candidate must reach, and how much worse than the champion it may be."""
+
+    min_teacher_gain: float = Field(ge=-1, le=1)
+    """Lower end of the 95% interval of R@1 of 100, teacher over untuned encoder, must lie above this."""
+    min_r_at_1: float = Field(ge=0, le=1)
+    """R@1 of the exported form on the random lists."""
+    min_over_bm25: float = Field(ge=-1, le=1)
+    """R@1 of the exported form on the random lists, over BM25's."""
+    min_cosine: float = Field(gt=0, le=1)
+    """Smallest cosine of an exported vector with the same weights run by sentence-transformers."""
+    min_speed_ratio: float = Field(gt=0)
+    """Texts per CPU-second, over sentence-transformers with the untuned encoder."""
+    max_ask_cpu_s: float = Field(gt=0)
+    """CPU-seconds of a process from its start, through verifying, loading and probing, to its first answer."""
+    max_index_memory_mb: float = Field(gt=0)
+    """Resident memory that mapping cache and index adds, in MB."""
+    max_r_at_1_drop: float = Field(ge=0, le=1)
+    """R@1 on the random lists that may be lost against the champion."""
+    max_size_growth: float = Field(ge=0)
+    """Share by which a bundle may grow against the champion's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule and how the candidate fared.
+
+    Attributes:
+        rule: its name.
+        value: what was measured.
+        sign: how the value must compare with the limit.
+        limit: what is allowed.
+    """
+
+    rule: str
+    value: float
+    sign: Literal[">", ">=", "<="]
+    limit: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the value keeps the limit."""
+        return bool(_COMPARE[self.sign](self.value, self.limit))
+
+    def __str__(self) -> str:
+        return f"{self.rule}: expected {self.sign} {self.limit:g}, got {self.value:.4g}"
+
+
+_COMPARE = {">": operator.gt, ">=": operator.ge, "<=": operator.le}
+
+
+def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
+    """Rules that need no champion.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        params: the limits.
+
+    Returns:
+        All checks.
+    """
+    random = metrics["retrieval"]["random"]
+    exported = random["exported"]["r_at_1"]
+    opening, speed = metrics["opening"], metrics["speed"]
+    teacher_gain = metrics["gains"]["teacher_over_untuned"]["random"]["low"]
+    ratio = speed["ratio_to_sentence_transformers_untuned"]
+    return [
+        Check("teacher over untuned, R@1 of 100, lower end", teacher_gain, ">", params.min_teacher_gain),
+        Check("exported, R@1 of 100", exported, ">=", params.min_r_at_1),
+        Check("exported over BM25, R@1 of 100", exported - random["bm25"]["r_at_1"], ">=", params.min_over_bm25),
+        Check("exported against torch, smallest cosine", speed["min_cosine"], ">=", params.min_cosine),
+        Check("encoding speed over sentence-transformers", ratio, ">=", params.min_speed_ratio),
+        Check("CPU-seconds to the first answer", opening["process_cpu_s"], "<=", params.max_ask_cpu_s),
+        Check("MB to map cache and index", opening["cache_and_index_mb"], "<=", params.max_index_memory_mb),
+    ]
+
+
+def audit_checks(audit: dict[str, Any]) -> list[Check]:
+    """Rules on what must not be in the build; none of them has a limit to set.
+
+    Args:
+        audit: of the stage `audit`.
+
+    Returns:
+        All checks.
+    """
+    canaries, erased = audit["canaries"], audit["erased"]
+    return [
+        # A canary that never arrived proves nothing by its absence.
+        Check("canaries planted", canaries["planted"], ">=", 1),
+        Check("canaries lost before anonymisation", canaries["planted"] - canaries["arrived"], "<=", 0),
+        Check("secrets of canaries found", len(canaries["found"]), "<=", 0),
+        Check("erased senders found", len(erased["found"]), "<=", 0),
+        *(
+            Check(f"{name} said by fewer than {audit['min_senders']} people", counts["below_k"], "<=", 0)
+            for name, counts in audit["support"].items()
+        ),
+    ]
+
+
+def champion_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
+    """Rules against the champion; none if there is no champion yet, or it cannot be opened here.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        params: the limits.
+
+    Returns:
+        All checks.
+    """
+    champion = metrics["champion"]
+    if champion is None or champion["unusable"]:
+        return []
+    change = metrics["gains"]["exported_over_champion"]["random"]["difference"]
+    checks = [Check("change of R@1 of 100 against the champion", change, ">=", -params.max_r_at_1_drop)]
+    for kind, size in champion["sizes_mb"].items():
+        growth = metrics["sizes_mb"][kind] / size - 1
+        checks.append(Check(f"growth of the {kind} bundle", growth, "<=", params.max_size_growth))
+    return checks
+
+
+def judge(metrics: dict[str, Any], audit: dict[str, Any], params: Params) -> dict[str, Any]:
+    """Reach a verdict.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        audit: of the stage `audit`.
+        params: the limits.
+
+    Returns:
+        The verdict document: verdict, reasons (why not, or that there was no champion), checks, the bundles'
+        digests, the champion's, and the metrics judged.
+    """
+    checks = [*floor_checks(metrics, params), *audit_checks(audit), *champion_checks(metrics, params)]
+    reasons = [str(check) for check in checks if not check.passed]
+    verdict = "NOT_BLESSED" if reasons else "BLESSED"
+    champion = metrics["champion"]
+    if champion is None:
+        reasons.append("no champion yet: judged by floors alone")
+    elif champion["unusable"]:
+        reasons.append(f"the champion cannot be opened here: judged by floors alone. {champion['unusable']}")
+    reasons += [f"not searched for leaks: {place}" for place in audit["not_searched"]]
+    return {
+        "verdict": verdict,
+        "reasons": reasons,
+        "checks": [{**asdict(check), "passed": check.passed} for check in checks],
+        "bundles": metrics["bundles"],
+        "champion": champion and {"digest": champion["digest"]},
+        "metrics": {key: metrics[key] for key in ("retrieval", "gains", "speed", "opening", "cache", "sizes_mb")},
+        "audit": audit,
+    }
+
+
+def run(params: Params, *, benchmark: Path, audit: Path, out: Path) -> None:
+    """Judge the candidate.
+
+    Args:
+        params: section `gate`.
+        benchmark: output of the stage `benchmark`.
+        audit: output of the stage `audit`.
+        out: directory to make: verdict.json; written whatever the verdict.
+
+    Raises:
+        GateError: if the candidate is not blessed, with every reason.
+    """
+    verdict = judge(read_json(benchmark / "metrics.json"), read_json(audit / "audit.json"), params)
+    with atomic_directory(out) as directory:
+        write_json(directory / "verdict.json", verdict)
+    if verdict["verdict"] != "BLESSED":
+        reasons = "\n".join(f"  - {reason}" for reason in verdict["reasons"])
+        raise GateError(f"NOT_BLESSED\n{reasons}\n  next: improve the build; every figure is in {out}/verdict.json")

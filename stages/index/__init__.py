@@ -1,0 +1,1 @@
+"""Index: the reply base, searchable."""

@@ -1,0 +1,1 @@
+"""Ingest: readers of raw logs, erasure, language, counts."""

@@ -1,1 +1,0 @@
-"""What the ingest stage does with items: tables in parts, erasure, language, canaries, counts."""

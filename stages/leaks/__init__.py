@@ -1,1 +1,0 @@
-"""Looking for what must not be there: in every file of a build, and behind every phrase that it offers."""

@@ -1,1 +1,0 @@
-"""Torch-side code that the training stages share."""

@@ -1,0 +1,1 @@
+"""Student: the small encoder that learns from the teacher."""

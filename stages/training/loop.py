@@ -1,0 +1,130 @@
+"""What the two training stages share: seeds, the trainer, its curves, and the MLflow run."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.loggers import MLFlowLogger
+
+from registry.mlflow.client import connect, mlflow_errors
+from registry.mlflow.uri import artifact_location, tracking_uri
+from rejoinder.progress import progress
+from rejoinder.release.canonical import digest_file
+from stages.common.output import write_rows
+from stages.training.lightning_module import METRIC
+from stages.training.params import TrainingParams
+from stages.training.precision import training_precision
+
+EXPERIMENT = "rejoinder-training"
+
+
+class Curve(Callback):  # type: ignore[misc]
+    """Collects loss and validation metric by step, for `dvc plots`."""
+
+    def __init__(self) -> None:
+        self.loss: list[dict[str, float]] = []
+        self.validation: list[dict[str, float]] = []
+        self._recent: list[float] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Note the mean loss of every ten steps: batches of short texts are harder, so single losses jump."""
+        self._recent.append(float(trainer.callback_metrics["loss"]))
+        if trainer.global_step % 10 == 0:
+            self.loss.append({"step": trainer.global_step, "loss": sum(self._recent) / len(self._recent)})
+            self._recent.clear()
+
+    def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Note the validation metric."""
+        self.note_validation(trainer.global_step, float(trainer.callback_metrics[METRIC]))
+
+    def note_validation(self, step: int, value: float) -> None:
+        """Add one point of the validation curve."""
+        self.validation.append({"step": step, "r_at_1": value})
+
+
+class Steps(Callback):  # type: ignore[misc]
+    """Shows how many steps are done; validations are too short to be shown."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Count a step."""
+        self._advance(1)
+
+
+def train(
+    module: pl.LightningModule,
+    batches: Any,
+    params: TrainingParams,
+    *,
+    stage: str,
+    untrained: float,
+    data: Mapping[str, Path],
+    directory: Path,
+) -> None:
+    """Train, keep the best checkpoint by validation R@1, and load it back into the module.
+
+    Args:
+        module: logs `loss`, and `validation_r_at_1` when validated.
+        batches: training DataLoader.
+        params: seed, steps, validations and patience.
+        stage: name of the MLflow run.
+        untrained: validation R@1 before the first step, the curve's first point.
+        data: files the module learns from, recorded by digest.
+        directory: receives loss.json and validation.json, and the checkpoint while training.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    pl.seed_everything(params.seed, workers=True, verbose=False)
+    curve = Curve()
+    curve.note_validation(0, untrained)
+    best = ModelCheckpoint(dirpath=directory, filename="best", monitor=METRIC, mode="max", save_weights_only=True)
+    stop = EarlyStopping(METRIC, mode="max", patience=params.patience)
+    logger = _logger(stage, params, data)
+    # No dropout, on purpose and for both stages: some hundred steps over mostly fresh pairs cannot overfit.
+    module.eval()
+    once: Any = [0]  # the module validates on lists of its own: the loader only says when
+    with (
+        warnings.catch_warnings(action="ignore"),  # advice on worker processes, which small batches do not need
+        progress(f"{stage}: training", "step", params.max_steps) as advance,
+    ):
+        trainer = pl.Trainer(
+            accelerator="auto", devices=1, precision=training_precision(), max_steps=params.max_steps,
+            max_epochs=-1, val_check_interval=params.validate_every, check_val_every_n_epoch=None,
+            num_sanity_val_steps=0, callbacks=[curve, best, stop, Steps(advance)], logger=logger,
+            log_every_n_steps=5, gradient_clip_val=1.0, enable_model_summary=False, enable_progress_bar=False,
+            default_root_dir=directory, use_distributed_sampler=False,
+        )  # fmt: skip
+        trainer.fit(module, batches, torch.utils.data.DataLoader(once))
+    module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+    Path(best.best_model_path).unlink()
+    write_rows(directory / "loss.json", curve.loss)
+    write_rows(directory / "validation.json", curve.validation)
+
+
+def _logger(stage: str, params: TrainingParams, data: Mapping[str, Path]) -> MLFlowLogger:
+    import mlflow
+
+    connect()  # sets MLflow up the way the registry does: quiet, no telemetry
+    logger = MLFlowLogger(
+        experiment_name=EXPERIMENT,
+        tracking_uri=tracking_uri(),
+        artifact_location=artifact_location(),
+        run_name=stage,
+    )
+    inputs = []
+    for name, path in data.items():
+        source = mlflow.data.dataset_source_registry.resolve_dataset_source(str(path))
+        dataset = mlflow.data.meta_dataset.MetaDataset(source, name=name, digest=digest_file(path)[7:43])
+        inputs.append(mlflow.entities.DatasetInput(dataset=dataset._to_mlflow_entity(), tags=[]))
+    with mlflow_errors("record a training run"):
+        logger.log_hyperparams(params.model_dump())
+        logger.experiment.log_inputs(logger.run_id, inputs)
+    return logger

@@ -1,0 +1,36 @@
+"""The parameters that every training stage has."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from stages.common.params import StageParams
+
+
+class TrainingParams(StageParams):
+    """How long and how fast an encoder is trained."""
+
+    batch_size: int = Field(ge=2)
+    """Pairs of a batch; every other reply of the batch is a negative."""
+    learning_rate: float = Field(gt=0, lt=1)
+    """Peak of AdamW's rate."""
+    warmup_steps: int = Field(ge=0)
+    """Steps of linear warm-up; the rate then falls linearly to 0 at `max_steps`."""
+    scale: float = Field(gt=0)
+    """Inverse temperature of the softmax over similarities."""
+    max_steps: int = Field(ge=1)
+    """Optimizer steps."""
+    validate_every: int = Field(ge=1)
+    """Steps between validations; the best validated checkpoint is kept."""
+    patience: int = Field(ge=1)
+    """Validations without a better R@1 before training ends."""
+    seed: int
+    """Of draws and batches."""
+
+    @model_validator(mode="after")
+    def _validates_at_least_once(self) -> Self:
+        if self.validate_every > self.max_steps:
+            raise ValueError("validate_every must not be above max_steps: no checkpoint would ever be kept")
+        return self

@@ -1,0 +1,1 @@
+"""Vectorizer: the teacher."""

@@ -1,0 +1,173 @@
+"""Audit: what must not be there is found wherever it stands, and the report never repeats it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sqlite3
+import zipfile
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rejoinder.parts.phrases import write_cache
+from rejoinder.parts.replies import IndexedReply, write_index
+from stages.audit import stage as audit
+from stages.audit.search import search
+from stages.audit.stage import Params, run
+from stages.audit.support import below, senders_by_phrase
+from stages.common.messages import MESSAGES, part_path
+
+CANARY = "Zebulon Quackenbush"
+ERASED = "0123456789abcdef"
+SENDERS = ("a" * 16, "b" * 16, "c" * 16)
+
+
+def messages(directory: Path, rows: list[tuple[str, str, str]]) -> None:
+    directory.mkdir(parents=True)
+    sent_at = datetime(2024, 5, 1, tzinfo=UTC)
+    data = [
+        (source, f"{source}/1", str(n), who, sent_at, n, text, None, "user")
+        for n, (source, who, text) in enumerate(rows)
+    ]
+    pl.DataFrame(data, schema=MESSAGES, orient="row").write_parquet(part_path(directory, 0, 1))
+
+
+SAID = [
+    ("native", SENDERS[0], "Hello there"),
+    ("native", SENDERS[1], "hello there"),
+    ("native", SENDERS[2], "only I say this"),
+]
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A build in which everything is as it should be; phrases and replies are "Hello there"."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setattr(audit, "LOGS", (tmp_path / "status",))
+    messages(tmp_path / "anonymize/messages", [*SAID, ("canary", SENDERS[0], "hi, i'm <PERSON_1>")])
+    messages(tmp_path / "validate/messages", SAID)
+    for name in ("dialogues", "vectorizer", "student", "export", "status", "mlartifacts"):
+        (tmp_path / name).mkdir()
+    offer(tmp_path, ["Hello there"])
+    (tmp_path / "canaries.json").write_text(json.dumps([{"text": f"hi, i'm {CANARY}", "secrets": [CANARY]}]))
+    (tmp_path / "anonymize/erased.json").write_text(json.dumps({"senders": [ERASED], "messages": 3}))
+    return tmp_path
+
+
+def offer(build: Path, texts: list[str]) -> None:
+    vectors = np.eye(len(texts), 16, dtype=np.float32)
+    for name in ("cache/cache", "index/index"):
+        (build / name).mkdir(parents=True, exist_ok=True)
+    pl.DataFrame({"text": texts}).write_parquet(build / "dialogues/replies.parquet")
+    pl.DataFrame({"text": texts}).write_parquet(build / "dialogues/phrases.parquet")
+    write_cache(build / "cache/cache", texts, vectors)
+    write_index(build / "index/index", [IndexedReply(text, 2, 2) for text in texts], vectors, 10)
+
+
+def audited(build: Path) -> dict[str, Any]:
+    names = ("anonymize", "validate", "dialogues", "vectorizer", "student", "export", "cache", "index")
+    folders = {name: build / name for name in names}
+    run(Params(min_senders=2), canaries=build / "canaries.json", **folders, out=build / "audit")
+    text = (build / "audit/audit.json").read_text()
+    assert CANARY not in text
+    assert ERASED not in text
+    report: dict[str, Any] = json.loads(text)
+    return report
+
+
+def test_a_clean_build_is_clean_and_everything_was_looked_at(build: Path) -> None:
+    report = audited(build)
+    assert report["canaries"] == {"planted": 1, "arrived": 1, "secrets": 1, "found": []}
+    assert report["erased"] == {"senders": 1, "found": []}
+    assert report["not_searched"] == []
+    assert report["files"] == 9
+    assert {name: counts["below_k"] for name, counts in report["support"].items()} == {
+        "replies": 0, "phrases": 0, "cache": 0, "index": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["vectorizer/notes.txt", "export/model.onnx", "status/ingest.json", "mlartifacts/1/run.log", "mlflow.db"],
+)
+@pytest.mark.parametrize("needle", [CANARY, CANARY.lower(), ERASED])
+def test_a_leak_into_any_file_is_found_and_named_by_its_number(build: Path, path: str, needle: str) -> None:
+    (build / path).parent.mkdir(exist_ok=True)
+    (build / path).write_bytes(b"\0\xff" * 5 + needle.encode() + b"\n")
+    report = audited(build)
+    kind = "erased" if needle == ERASED else "canaries"
+    assert report[kind]["found"] == [{"number": 0, "file": str(build / path)}]
+
+
+def test_a_leak_into_a_table_is_found_however_deep(build: Path) -> None:
+    pl.DataFrame({"context": [["x", f"and {CANARY.upper()}!"], []]}).write_parquet(
+        build / "dialogues/pairs.parquet"
+    )
+    pl.DataFrame({"by": [{"sender": [ERASED]}]}).write_parquet(build / "dialogues/more.parquet")
+    report = audited(build)
+    assert report["canaries"]["found"] == [{"number": 0, "file": str(build / "dialogues/pairs.parquet")}]
+    assert report["erased"]["found"] == [{"number": 0, "file": str(build / "dialogues/more.parquet")}]
+
+
+def test_what_bytes_do_not_show_is_searched_as_well(tmp_path: Path) -> None:
+    text = f"long {'x' * 9000} {CANARY} {'y' * 9000}"
+    with gzip.open(tmp_path / "log.gz", "wt") as packed:
+        packed.write(text)
+    with zipfile.ZipFile(tmp_path / "arrays.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.txt", text)
+    np.save(tmp_path / "text.npy", np.array([CANARY]))
+    with closing(sqlite3.connect(tmp_path / "store.db")) as database:
+        database.execute("create table runs (id, note)")
+        database.executemany("insert into runs values (?, ?)", [(n, "z" * (3500 + n) + CANARY) for n in range(600)])
+        database.commit()
+    pl.DataFrame({"raw": [CANARY.encode() + b"\xff"], "deep": [{"by": CANARY.encode()}]}).write_parquet(
+        tmp_path / "table.parquet"
+    )
+    (tmp_path / f"{CANARY}.txt").write_text("by its name")
+    paths = sorted(tmp_path.iterdir())
+    assert [hit.path for hit in search(paths, [CANARY])] == paths
+    assert len(paths) == 6
+
+
+def test_a_phrase_that_one_person_said_is_counted_wherever_it_is_offered(build: Path) -> None:
+    offer(build, ["Hello there", "only I say this", "nobody says this"])
+    support = audited(build)["support"]
+    assert all(counts == {"texts": 3, "below_k": 2} for counts in support.values())
+
+
+def test_a_remote_store_is_said_not_to_be_searched(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:password@mlflow.example:5000")
+    assert audited(build)["not_searched"] == ["MLflow at http://mlflow.example:5000"]
+
+
+@given(st.binary(max_size=50), st.sampled_from(["Ärger Ünal", "plain", 'quote"d', "a"]), st.binary(max_size=50))
+def test_text_is_found_in_bytes_as_it_is_and_as_json_escapes_it(
+    tmp_path_factory: pytest.TempPathFactory, before: bytes, needle: str, after: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("leak") / "file.bin"
+    for spelling in (needle, needle.lower(), json.dumps(needle)):
+        path.write_bytes(before + spelling.encode() + after)
+        assert [hit.needle for hit in search([path], ["not there at all, ever", needle])] == [1]
+
+
+def test_a_needle_across_two_chunks_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stages.audit.search._CHUNK", 7)
+    path = tmp_path / "file"
+    for shift in range(20):
+        path.write_bytes(b"." * shift + b"Zebulon" + b"." * 30)
+        assert [hit.needle for hit in search([path], ["zebulon"])] == [0]
+
+
+def test_senders_are_counted_by_canonical_phrase(tmp_path: Path) -> None:
+    messages(tmp_path / "m", SAID)
+    senders = senders_by_phrase(tmp_path / "m")
+    assert below(["HELLO there", "only I say this"], senders, 2) == 1
+    assert below(["hello there"], senders, 3) == 1

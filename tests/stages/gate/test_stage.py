@@ -1,0 +1,142 @@
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stages.common.errors import GateError
+from stages.gate import stage as gate
+from stages.gate.stage import Params, judge
+from tests.reach import ROOT
+
+PARAMS = Params(**yaml.safe_load((ROOT / "params.yaml").read_text())["gate"])
+
+
+def measured() -> dict[str, Any]:
+    """What a candidate measures that passes everything."""
+    gain = {kind: {"difference": 0.05, "low": 0.03, "high": 0.07} for kind in ("random", "hard", "full")}
+    digests = {
+        kind: "sha256:" + letter * 64 for kind, letter in zip(("model", "cache", "index"), "abc", strict=True)
+    }
+    return {
+        "retrieval": {"random": {"exported": {"r_at_1": 0.4}, "bm25": {"r_at_1": 0.2}}},
+        "gains": {"teacher_over_untuned": gain},
+        "speed": {"min_cosine": 0.99999, "ratio_to_sentence_transformers_untuned": 4.0},
+        "opening": {"process_cpu_s": 1.0, "cache_and_index_mb": 5.0},
+        "sizes_mb": {"model": 100.0, "cache": 10.0, "index": 5.0},
+        "cache": {"later_contexts_covered": 0.1},
+        "bundles": digests,
+        "champion": None,
+    }
+
+
+def audited() -> dict[str, Any]:
+    """What an audit of a clean build says."""
+    return {
+        "canaries": {"planted": 5, "arrived": 5, "secrets": 11, "found": []},
+        "erased": {"senders": 1, "found": []},
+        "min_senders": 2,
+        "not_searched": [],
+        "support": {name: {"texts": 9, "below_k": 0} for name in ("replies", "phrases", "cache", "index")},
+    }
+
+
+def against_champion(difference: float, growth: float = 0.0) -> dict[str, Any]:
+    metrics = measured()
+    metrics["champion"] = {
+        "digest": "sha256:" + "d" * 64,
+        "unusable": "",
+        "sizes_mb": {k: v / (1 + growth) for k, v in metrics["sizes_mb"].items()},
+    }
+    metrics["gains"]["exported_over_champion"] = {"random": {"difference": difference, "low": -1, "high": 1}}
+    return metrics
+
+
+def test_without_a_champion_floors_decide_and_the_verdict_says_so() -> None:
+    verdict = judge(measured(), audited(), PARAMS)
+    assert verdict["verdict"] == "BLESSED"
+    assert verdict["reasons"] == ["no champion yet: judged by floors alone"]
+    assert verdict["champion"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("gains", "teacher_over_untuned", "random", "low"), -0.01),
+        (("gains", "teacher_over_untuned", "random", "low"), 0.0),
+        (("retrieval", "random", "exported", "r_at_1"), 0.24),
+        (("retrieval", "random", "bm25", "r_at_1"), 0.39),
+        (("speed", "min_cosine"), 0.99),
+        (("speed", "ratio_to_sentence_transformers_untuned"), 1.0),
+        (("opening", "process_cpu_s"), 10.0),
+        (("opening", "cache_and_index_mb"), 200.0),
+        (("speed", "min_cosine"), float("nan")),
+    ],
+)
+def test_each_floor_can_fail_by_itself(path: tuple[str, ...], value: float) -> None:
+    metrics = copy.deepcopy(measured())
+    place = metrics
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    verdict = judge(metrics, audited(), PARAMS)
+    assert verdict["verdict"] == "NOT_BLESSED"
+    failed = [check for check in verdict["checks"] if not check["passed"]]
+    assert len(failed) == 1
+    assert failed[0]["rule"] in verdict["reasons"][0]
+
+
+def test_a_small_loss_against_the_champion_passes_and_a_large_one_does_not() -> None:
+    small = judge(against_champion(-PARAMS.max_r_at_1_drop / 2), audited(), PARAMS)
+    large = judge(against_champion(-PARAMS.max_r_at_1_drop * 2), audited(), PARAMS)
+    assert small["verdict"] == "BLESSED"
+    assert small["reasons"] == []
+    assert small["champion"] == {"digest": "sha256:" + "d" * 64}
+    assert large["verdict"] == "NOT_BLESSED"
+    assert "change of R@1" in large["reasons"][0]
+
+
+def test_a_champion_that_cannot_be_opened_is_named_and_blocks_nothing() -> None:
+    metrics = against_champion(-0.5)
+    metrics["champion"]["unusable"] = "made for another runtime"
+    verdict = judge(metrics, audited(), PARAMS)
+    assert verdict["verdict"] == "BLESSED"
+    assert "made for another runtime" in verdict["reasons"][0]
+    assert verdict["champion"] == {"digest": "sha256:" + "d" * 64}
+
+
+def test_every_bundle_that_grew_too_much_is_named() -> None:
+    verdict = judge(against_champion(0.0, growth=2 * PARAMS.max_size_growth), audited(), PARAMS)
+    assert [reason.split(":")[0] for reason in verdict["reasons"]] == [
+        f"growth of the {kind} bundle" for kind in ("model", "cache", "index")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"canaries": {"planted": 0, "arrived": 0, "secrets": 0, "found": []}}, "canaries planted"),
+        ({"canaries": {"planted": 5, "arrived": 4, "secrets": 9, "found": []}}, "canaries lost before"),
+        (
+            {"canaries": {"planted": 5, "arrived": 5, "secrets": 9, "found": [{"number": 1, "file": "x"}]}},
+            "secrets of canaries found",
+        ),
+        ({"erased": {"senders": 1, "found": [{"number": 0, "file": "x"}]}}, "erased senders found"),
+        ({"support": {"cache": {"texts": 9, "below_k": 1}}}, "cache said by fewer than 2 people"),
+    ],
+)
+def test_no_leak_is_blessed_and_neither_is_a_check_that_proves_nothing(change: dict[str, Any], rule: str) -> None:
+    verdict = judge(measured(), audited() | change, PARAMS)
+    assert verdict["verdict"] == "NOT_BLESSED"
+    assert [reason for reason in verdict["reasons"] if reason.startswith(rule)]
+
+
+def test_an_unblessed_verdict_is_written_and_stops_the_run(tmp_path: Path) -> None:
+    metrics = against_champion(-0.5)
+    (tmp_path / "audit.json").write_text(json.dumps(audited()))
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    with pytest.raises(GateError, match="NOT_BLESSED\n  - change of R@1"):
+        gate.run(PARAMS, benchmark=tmp_path, audit=tmp_path, out=tmp_path / "gate")
+    assert json.loads((tmp_path / "gate" / "verdict.json").read_text())["verdict"] == "NOT_BLESSED"

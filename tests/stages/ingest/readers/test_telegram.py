@@ -1,0 +1,97 @@
+"""Telegram: texts in parts, single chats and whole accounts, and what nobody typed told apart."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.common.messages import Message, Rejected
+from stages.ingest.readers import telegram
+from tests.fixtures import LOGS, VALUES, fates, rows_like
+
+FILE = "telegram/result.json"
+ROW: dict[str, Any] = {
+    "id": 1,
+    "type": "message",
+    "date": "2024-01-01T12:00:00",
+    "date_unixtime": "1704110400",
+    "from_id": "user1",
+    "text": "Hi",
+    "reactions": [{"emoji": "👍", "count": 1, "recent": [{"from_id": "user2"}]}],
+}
+
+
+def read(*rows: Any) -> tuple[list[Any], list[Any], list[Any]]:
+    return fates(telegram.parse_file(FILE, {"id": 5, "messages": list(rows)}))
+
+
+def test_the_fixture_is_read_whole() -> None:
+    messages, rejected, automated = fates(telegram.read(LOGS))
+    assert rejected == []
+    assert [(m.conversation_id, m.message_id, m.sender, m.text, m.reaction) for m in messages] == [
+        ("ChatExport_2024-01-02/1002", "2", "user1001", "did you see my call?", None),
+        (
+            "ChatExport_2024-01-02/1002", "3", "user1002",
+            "sorry, I was reading https://example.org/news and missed it", "love",
+        ),
+        ("ChatExport_2024-01-02/1002", "5", "user1001", "lovely view!", None),
+        ("ChatExport_2024-01-02/1002", "8", "user1001", "הנה, שלום 👋🏽", None),
+        ("DataExport_2024-02-01/555", "2", "user1003", "who is in for sunday?", "downvote"),
+        ("DataExport_2024-02-01/555", "3", "user1001", "me!", None),  # her own thumb does not count
+        ("DataExport_2024-02-01/557", "9", "user1002", "bye all", None),
+    ]  # fmt: skip
+    assert messages[0].sent_at == datetime(2024, 1, 1, 12, 0, 10, tzinfo=UTC)
+    assert messages[-1].line == 5  # numbered through all chats of the file
+    assert Counter(item.kind for item in automated) == {
+        "call": 1, "photo": 1, "sticker": 1, "forward": 1, "group": 1, "poll": 1,
+    }  # fmt: skip
+
+
+def test_old_exports_have_only_a_date_and_numbers_as_ids() -> None:
+    old = {key: value for key, value in ROW.items() if key != "date_unixtime"}
+    (message,), _, _ = read({**old, "from_id": 4321})
+    assert isinstance(message, Message)
+    assert (message.sender, message.sent_at) == ("4321", datetime(2024, 1, 1, 12, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"date_unixtime": "-1"}, "date_unixtime: date_out_of_range"),
+        ({"date_unixtime": "253402300800"}, "date_unixtime: date_out_of_range"),
+        ({"date_unixtime": "9" * 15}, "date_unixtime: date_out_of_range"),
+        ({"date_unixtime": "Zorblax"}, "date_unixtime: not_a_date"),
+        ({"text": [{"type": "bold"}, "Zorblax"]}, "text: not_text"),
+        ({"text": ["\ud83d"]}, "text: lone_surrogate"),
+        ({"from_id": None}, "from_id: string_type"),
+        ({"type": 7}, "type: string_type"),
+    ],
+)
+def test_a_bad_row_is_rejected_with_field_and_kind(change: dict[str, Any], reason: str) -> None:
+    messages, (rejected,), _ = read(ROW, {**ROW, **change})
+    assert (len(messages), rejected.line, rejected.reason) == (1, 2, reason)
+
+
+def test_a_broken_chat_costs_no_other() -> None:
+    chats = [{"messages": [ROW]}, {"id": 6, "messages": [ROW]}, "Zorblax"]
+    messages, rejected, _ = fates(telegram.parse_file(FILE, {"chats": {"list": chats}}))
+    assert [m.conversation_id for m in messages] == ["6"]
+    assert [r.reason for r in rejected] == ["chat: id: missing", "chat: model_type"]
+
+
+@given(st.lists(rows_like(ROW), max_size=4))
+def test_no_row_is_lost_and_none_breaks_the_others(rows: list[Any]) -> None:
+    messages, rejected, automated = read(ROW, *rows)
+    assert sorted(item.line for item in [*messages, *rejected, *automated]) == list(range(1, len(rows) + 2))
+    assert any(message.line == 1 for message in messages)
+
+
+@given(VALUES | st.fixed_dictionaries({"chats": st.fixed_dictionaries({"list": st.lists(VALUES)}) | VALUES}))
+def test_other_json_is_one_rejected_file(data: Any) -> None:
+    (item,) = telegram.parse_file(FILE, data)
+    assert isinstance(item, Rejected)

@@ -1,0 +1,355 @@
+"""The rules one by one: residue of personal data, the clock, and what sources look like as a whole."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from itertools import combinations
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stages.checks.great_expectations import Finding, check, open_context
+from stages.common.messages import MESSAGES
+from stages.validate.clock import in_time, longest_rising
+from stages.validate.counts import (
+    FLOOR,
+    Band,
+    count,
+    count_holes,
+    judged,
+    labels,
+    lengths,
+    merge,
+    summarize,
+)
+from stages.validate.ids import ID_COLUMNS, id_rules, telling_ids
+from stages.validate.leftover_pii import checked_numbers, plain, privacy_rules
+from stages.validate.rules import BAD_SLOT, EARLIEST, SHARES, share_rules, size_rules
+
+START = datetime(2024, 5, 1, tzinfo=UTC)
+#: Texts, and the one critical rule that each breaks; rows for "phone" are left out where a number is long.
+RESIDUE = [
+    ("email", "write to a.b@Example.ORG"),
+    ("email", "<PERSON_1>x@y.co"),
+    ("url", "see http://localhost/x"),
+    ("url", "www.example"),
+    ("url", "FTP://files"),
+    ("handle", "ask @some_body"),
+    ("handle", "(@Bob)"),
+    ("iban", "to GB29 NWBK 6016 1331 9268 19 please"),
+    ("iban", "no9386011117947"),
+    ("iban", "MT84 MALT 0110 0001 2345 MTLC AST0 01S"),
+    ("card", "4111 1111-1111 1111"),
+    ("card", "3782 822463 10005"),
+    ("ssn", "123-45-6789"),
+    ("ip", "at 10.2.3.4:80"),
+    ("ip", "2001:db8::ff00:42:8329"),
+    ("ip", "fe80:0:0:0:200:f8ff:fe21:67cf"),
+    ("ip", "from fe80::1"),
+    ("digits", "id 123456"),
+    ("digits", "٠١٢٣٤٥٦"),
+    ("email", "jo.doe\uff20gmail.com"),
+    ("email", "jo.doe@\u200bgmail\u2060.com"),
+    ("handle", "ask \uff20some\u00adbody"),
+    ("iban", "iban DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000"),
+    ("card", "card 4111\u00a01111\u00a01111\u00a01111"),
+    ("card", "4111\u20111111\u20141111\u20031111"),
+    ("ssn", "123\u201345\u22126789"),
+    ("ip", "at 10.\ufeff2.3.4"),
+    ("digits", "\uff11\uff12\uff13\uff14\uff15\uff16"),
+    ("digits", "1\ufe0f\u20e32\ufe0f\u20e33\ufe0f\u20e34\ufe0f\u20e35\ufe0f\u20e36\ufe0f\u20e3"),
+]
+#: Telephone numbers; they cost the row only.
+PHONES = [
+    "call 202 555 0143",
+    "call 202\u00a0555\u00a00143",
+    "call 202\u202f555\u20090143",
+    "call 202\u2013555\u20130143",
+    "call (202\u200b)\u00a0555\u20110143",
+    "call 202\u00ad555\u2060-0143",
+]
+#: What people write and no critical rule may take for personal data.
+FINE = [
+    "at 10:30, 3.5 stars, 12.5.2024, $1,500.00 or 99.99%",
+    "version 1.2.3, 300.1.2.300",
+    "me @ home, @7, @me, 10@10",
+    "std::vector and d::d, :: and 12:30:45",
+    "a@b is no address, e.g.this either",
+    "GB29 NWBK 6016 1331 9268 18",
+    "4111 1111 1111 1112",
+    "900-12-3456, 666-12-3456, 000-12-3456, 123-00-4567",
+    "1 2 3 4 5 6 7 8 9 10 11 12 13",
+    "<PERSON_1> <EMAIL_12> <3 <b>",
+    "12345",
+    "cafe\u0301 \u2013 12\u00a0345, me\u00a0@\u00a0home",
+]
+
+
+def privacy_findings(texts: list[str]) -> dict[str, Finding]:
+    written = plain(pl.Series(texts))
+    sender = pl.Series("sender", ["0123456789abcdef"] * len(texts))
+    table = pl.DataFrame([sender, written]).hstack(checked_numbers(written))
+    return {f.rule.id: f for f in check(open_context(), "messages", table, privacy_rules(5))}
+
+
+def test_residue_is_found_and_what_only_looks_like_it_is_not() -> None:
+    findings = privacy_findings([text for _, text in RESIDUE] + FINE)
+    critical = {rule for rule, f in findings.items() if f.rule.severity == "critical"}
+    for rule in critical - {"sender_keyed"}:
+        expected = {place for place, (what, _) in enumerate(RESIDUE) if f"no_{what}" == rule}
+        found = set(findings[rule].rows)
+        assert expected <= found, rule
+        assert all(place < len(RESIDUE) for place in found), rule
+    assert {f"no_{what}" for what, _ in RESIDUE} == critical - {"sender_keyed"}
+    assert findings["sender_keyed"].success
+
+
+def test_phones_are_found_whatever_stands_between_the_digits() -> None:
+    assert privacy_findings([*PHONES, "at 10:30\u00a0\u2013\u00a011:30"])["no_phone"].rows == tuple(
+        range(len(PHONES))
+    )
+
+
+@given(st.lists(st.text() | st.none(), max_size=5))
+def test_plain_forms_hold_nothing_odd_and_ascii_stays_as_it_is(texts: list[str | None]) -> None:
+    written = plain(pl.Series(texts, dtype=pl.String()))
+    assert not written.str.contains(r"[\p{Cf}\p{Mn}\p{Me}]|[\p{Zs}\p{Pd}--[ \-]]").any()
+    assert all(one == text for one, text in zip(written, texts, strict=True) if text is None or text.isascii())
+
+
+#: Ids that tell who somebody is, and the rule that each breaks.
+TELLING = [
+    ("email", "jo.doe@gmail.com"),
+    ("email", "0123456789abcdef\uff20gmail.com"),
+    ("handle", "@jo_doe"),
+    ("phone", "+4930123456"),
+    ("phone", "tel:+4930123456789"),
+    ("phone", "chat-202-555-0143"),
+    ("phone", "202\u2013555\u20130143"),
+    ("phone", "2024-05-01-202-555-0143"),
+    ("phone", "0171-2345678"),
+    ("card", "4111-1111-1111-1111"),
+    ("iban", "DE89370400440532013000"),
+    ("iban", "gb29-nwbk-6016-1331-9268-19"),
+    ("blank", "jo doe"),
+    ("blank", "jo\u00a0doe"),
+    ("blank", "doe\n"),
+]
+IDS = ("conversation_id", "message_id")
+#: Ids of numbers and dates, as programs make them.
+OPAQUE = [
+    "c-81",
+    "1048576",
+    "S01E02",
+    "2024-05-01-0001",
+    "2024-05-01T12:00:00.123456+02:00",
+    "20240501-123456",
+    "1714557600.123456",
+    "0001-0002-0003",
+    "0012-000345",
+    "MSG4111111111111111",
+    "b33257fd-ab2c-4111-9a11-123456789012",
+]
+
+
+@pytest.mark.parametrize("column", IDS)
+def test_ids_that_tell_who_somebody_is_are_found(column: str) -> None:
+    ids = [f"native/{one}" for one in [*(one for _, one in TELLING), *OPAQUE]]
+    table = pl.DataFrame({"conversation_id": "native/c", "message_id": "1", "id": ids}).with_columns(
+        pl.col("id").alias(column)
+    )
+    findings = check(open_context(), "messages", telling_ids(table), id_rules())
+    for finding in findings:
+        expected = {place for place, (what, _) in enumerate(TELLING) if f"no_{what}_in_ids" == finding.rule.id}
+        assert expected, finding.rule.id
+        assert expected <= set(finding.rows), finding.rule.id
+        assert all(place < len(TELLING) for place in finding.rows), finding.rule.id
+    assert {f.rule.severity for f in findings} == {"critical"}
+
+
+@given(
+    st.lists(
+        st.uuids().map(str)
+        | st.integers(0, 2**64).map(str)
+        | st.binary(min_size=6, max_size=32).map(bytes.hex)
+        | st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)).map(str).map(lambda t: t.replace(" ", "T"))
+        | st.none()
+    )
+)
+def test_ids_made_by_programs_tell_nothing(ids: list[str | None]) -> None:
+    table = pl.DataFrame({"conversation_id": ids, "message_id": ids}, schema=dict.fromkeys(IDS, pl.String()))
+    found = telling_ids(table)
+    assert found.columns == list(ID_COLUMNS)
+    assert found.height == len(ids)
+    assert not found.select(pl.any_horizontal(pl.all())).to_series().any()
+
+
+@pytest.mark.parametrize("slot", ["<PERSON_1>", "<BIRTH_DATE_1>", "<BIRTH_DATE_12>"])
+def test_a_slot_of_any_type_is_well_formed_and_counted(slot: str) -> None:
+    assert not re.search(BAD_SLOT, f"born {slot}, really")
+    counts = count(messages({"text": f"born {slot}"}, {"text": slot}), 1)
+    kind = slot.strip("<>").rsplit("_", 1)[0]
+    assert counts.filter(pl.col("measure") == "slot").select("value", "count").rows() == [(kind, 2)]
+    assert counts.filter(pl.col("measure") == "only_slots")["count"].to_list() == [1]
+
+
+def test_a_hole_in_the_numbers_of_a_type_with_an_underscore_is_counted() -> None:
+    holes = count_holes(messages({"text": "<BIRTH_DATE_2> <PERSON_1>"}))
+    assert holes.select("measure", "value", "count").rows() == [("slot_hole", "BIRTH_DATE", 1)]
+
+
+@pytest.mark.parametrize(
+    "text", ["<BIRTH_DATE_0>", "<BIRTH_DATE_01>", "<BIRTH_DATE_>", "<BIRTH_DATE>", "<BIRTH_DATE_1", "BIRTH_DATE_1>"]
+)
+def test_half_written_slots_of_a_type_with_an_underscore_are_found(text: str) -> None:
+    assert re.search(BAD_SLOT, f"born {text} really")
+
+
+@pytest.mark.parametrize("sender", ["ann", "0123456789ABCDEF", "0123456789abcdef\n", "0123456789abcde", ""])
+def test_senders_that_are_not_keyed_are_found(sender: str) -> None:
+    rules = [rule for rule in privacy_rules(5) if rule.id == "sender_keyed"]
+    (finding,) = check(open_context(), "messages", pl.DataFrame({"sender": [sender]}), rules)
+    assert finding.rows == (0,)
+
+
+@given(st.lists(st.text() | st.text("abGB0123456789 -\u212a", max_size=60) | st.none(), max_size=5))
+def test_no_text_breaks_the_check_digits(texts: list[str | None]) -> None:
+    found = checked_numbers(pl.Series(texts, dtype=pl.String()))
+    assert found.shape == (len(texts), 2)
+
+
+def clock(seconds: list[int | None], limit: float = 60.0) -> list[bool]:
+    times = [None if s is None else START + timedelta(seconds=s) for s in seconds]
+    table = pl.DataFrame(
+        {"conversation_id": "test/c", "sent_at": times},
+        schema={name: MESSAGES[name] for name in ("conversation_id", "sent_at")},
+    )
+    latest = START + timedelta(days=30)
+    return in_time(table, earliest=EARLIEST, latest=latest, max_backward_s=limit).to_list()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "out"),
+    [
+        ([0, 100, 40, 100], []),  # within the limit
+        ([0, 50, 100, 39, 110], [3]),
+        ([0, 9000, 100, 200, 300], [1]),  # one clock ahead does not cost what follows
+        ([0, None, 50, 100, 0, 200], [4]),
+        ([10**9, 100, 200], []),  # beyond the latest: another rule's
+        ([], []),
+    ],
+)
+def test_rows_out_of_time(seconds: list[int | None], out: list[int]) -> None:
+    assert [place for place, good in enumerate(clock(seconds)) if not good] == out
+
+
+@given(st.lists(st.integers(0, 9), max_size=9))
+def test_the_longest_rising_is_rising_and_longest(values: list[int]) -> None:
+    found = longest_rising(values)
+    assert [values[p] for p in found] == sorted(values[p] for p in found)
+    assert found == sorted(set(found))
+    longer = combinations(values, len(found) + 1)
+    assert not any(list(some) == sorted(some) for some in longer)
+
+
+@given(st.lists(st.integers(0, 1000), max_size=20))
+def test_what_passed_the_clock_passes_again(seconds: list[int]) -> None:
+    kept: list[int | None] = [s for s, good in zip(seconds, clock(list(seconds)), strict=True) if good]
+    assert all(clock(kept))
+
+
+def messages(*rows: dict[str, Any]) -> pl.DataFrame:
+    base = {
+        "source": "a",
+        "conversation_id": "a/1",
+        "sender": "s",
+        "sent_at": START,
+        "text": "hi there",
+        "role": "user",
+    }
+    return pl.DataFrame(
+        [{**base, "message_id": str(i), "order": i, **r} for i, r in enumerate(rows)], schema=MESSAGES
+    )
+
+
+GOOD = [
+    {"sender": "s" if i % 2 else "t", "conversation_id": f"a/{i // 2}", "text": f"no {i}"} for i in range(2 * FLOOR)
+]
+LIMITS = dict.fromkeys(SHARES, 0.4) | {"sender_share": 0.5}
+BREACHES: dict[str, list[dict[str, Any]]] = {
+    "repeated_share_limited": [{**r, "conversation_id": "a/1", "text": "buy"} for r in GOOD],
+    "only_slots_share_limited": [{**r, "text": "<PERSON_1>, <PERSON_2>!"} for r in GOOD],
+    "foreign_share_limited": [{**r, "text": "привет <PERSON_1>"} for r in GOOD],
+    "one_sender_share_limited": [{**r, "conversation_id": f"a/x{i}"} for i, r in enumerate(GOOD)],
+    "label_share_limited": [{**r, "reaction": "love"} for r in GOOD],
+    "sender_share_limited": [*GOOD, {"sender": "t", "text": "one more"}],
+    "slots_numbered": [*GOOD, {"text": "<PERSON_2>", "sender": "s"}, {"text": "fine", "sender": "t"}],
+}
+
+
+def broken_by(table: pl.DataFrame, bands: dict[str, Band]) -> set[str]:
+    counts = merge([count(table, 2), count_holes(table)])
+    findings = check(open_context(), "sources", judged(summarize(counts, bands)), share_rules(LIMITS))
+    return {f.rule.id for f in findings if not f.success}
+
+
+def test_a_usual_source_breaks_no_limit() -> None:
+    assert broken_by(messages(*GOOD), {"a": Band(least=0.0, most=0.1), "gone": Band(least=0.5, most=1.0)}) == set()
+
+
+@pytest.mark.parametrize("rule", BREACHES)
+def test_each_limit_of_shares_is_broken_by_a_source(rule: str) -> None:
+    assert broken_by(messages(*BREACHES[rule]), {}) == {rule}
+
+
+def test_a_source_of_a_few_lines_stops_nothing() -> None:
+    few = [{**r, "source": "b", "conversation_id": f"b/{i}", "text": "да"} for i, r in enumerate(GOOD[: FLOOR - 1])]
+    assert broken_by(messages(*GOOD, *few), {"b": Band(least=0.5, most=1.0)}) == set()
+
+
+def test_each_least_size_is_judged() -> None:
+    rules = size_rules(messages=3, conversations=2, senders=2)
+    sizes = {"messages": [2, 1], "conversations": [1, 1], "senders": [1, 1]}
+    for column in sizes:
+        short = pl.DataFrame({**sizes, column: [1, 0]})
+        found = check(open_context(), "sources", short, rules)
+        assert [f.rule.id for f in found if not f.success] == [f"enough_{column}"]
+    assert all(f.success for f in check(open_context(), "sources", pl.DataFrame(sizes), rules))
+
+
+def test_a_share_of_reactions_outside_its_band_is_found() -> None:
+    table = messages(*({**r, "reaction": "love" if i < 20 else None} for i, r in enumerate(GOOD)))
+    assert broken_by(table, {"a": Band(least=0.1, most=0.3)}) == set()
+    assert broken_by(table, {"a": Band(least=0.3, most=0.5)}) == {"reactions_in_band"}
+    assert broken_by(table, {"a": Band(least=0.0, most=0.1)}) == {"reactions_in_band"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from("st"), st.sampled_from(["x", "<PERSON_1>", "long"]))))
+def test_counts_of_parts_add_up_to_those_of_the_whole(rows: list[tuple[int, str, str]]) -> None:
+    table = messages(*({"conversation_id": f"a/{c}", "sender": s, "text": t} for c, s, t in rows))
+    parts = [count(part, 1) for part in table.partition_by("conversation_id")]
+    assert merge(parts).equals(merge([count(table, 1)]))
+
+
+def test_lengths_are_those_that_so_many_messages_do_not_exceed() -> None:
+    counts = count(messages(*({"text": "x" * n} for n in range(1, 101))), 1)
+    assert lengths(counts).to_dicts() == [{"source": "a", "p50": 50, "p90": 90, "p99": 99}]
+
+
+def test_class_balance_is_told_by_source() -> None:
+    rows = [
+        {"reaction": "love"},
+        {"reaction": "funny"},
+        {"reaction": "love"},
+        {},
+        {"source": "b", "conversation_id": "b/1"},
+    ]
+    found = labels(count(messages(*rows), 1)).to_dicts()
+    assert [(r["source"], r["reaction"], r["messages"], r["of_messages_share"]) for r in found] == [
+        ("a", "funny", 1, 0.25),
+        ("a", "love", 2, 0.5),
+    ]
