@@ -20,11 +20,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
+import click
 
-from benchmarks.report import heading, parser, publish, table
+from benchmarks.report import examples, heading, out_option, publish, table
 from registry.keys import new_key, trust_key
-from rejoinder.manifest import KINDS, Kind, digest_file, read_manifest, write_manifest
+from rejoinder.manifest import digest_file, read_manifest, write_manifest
+from rejoinder.parts import REPLIES, Kind
+from rejoinder.parts.replies import REPLIES_FILE
+from rejoinder.progress import track
 from rejoinder.proof import Installed, prove
 from rejoinder.release import RELEASE, read_release
 from rejoinder.store import Store, open_current
@@ -72,15 +75,13 @@ def padded(bundles: Mapping[Kind, Path], folder: Path, size: int = PADDED_BYTES)
     Returns:
         The release and the trust folder that believes it.
     """
-    copies: dict[Kind, Path] = {kind: folder / kind for kind in KINDS}
-    for kind in KINDS:
-        shutil.copytree(bundles[kind], copies[kind])
+    copies = {kind: Path(shutil.copytree(path, folder / kind)) for kind, path in bundles.items()}
     held = sum(path.stat().st_size for copy in copies.values() for path in copy.iterdir())
-    with (copies["index"] / "replies.jsonl").open("ab") as file:
+    with (copies[REPLIES.bundle] / REPLIES_FILE).open("ab") as file:
         for _ in range(0, max(0, size - held), 1 << 20):
             file.write(os.urandom(1 << 20))
-    old = read_manifest(copies["index"])
-    write_manifest(copies["index"], "index", old.vectorizer_id, old.facts)
+    old = read_manifest(copies[REPLIES.bundle])
+    write_manifest(copies[REPLIES.bundle], old.kind, old.vectorizer_id, old.facts)
     release_folder, trust = sign_unreleased(copies, folder)
     release = read_release(release_folder / RELEASE, digest_file(release_folder / RELEASE))
     return Installed(release, release_folder, copies), Trust(trust)
@@ -93,7 +94,7 @@ def verify_rates(bundles: Mapping[Kind, Path], rounds: int) -> list[list[str]]:
         files = [str(path) for folder in installed.bundles.values() for path in folder.iterdir()]
         megabytes = sum(Path(file).stat().st_size for file in files) / 1e6
         ours, theirs = [], []
-        for _ in tqdm(range(rounds + 1), desc="verify 500 MB", unit="round"):
+        for _ in track(range(rounds + 1), "verify 500 MB", "round"):
             theirs.append(measure(lambda: _run(["sha256sum", *files])))
             ours.append(measure(lambda: prove(installed, trust)))
     a, b = median(ours[1:]), median(theirs[1:])  # the first round warms the page cache
@@ -112,7 +113,7 @@ def unchanged_pulls(store: Store, shop: Shop, rounds: int) -> list[list[str]]:
         ("an MLflow server", ["--name", shop.name]),
     ):
         spent = []
-        for _ in tqdm(range(rounds + 1), desc=f"pull from {title}", unit="pull"):
+        for _ in track(range(rounds + 1), f"pull from {title}", "pull"):
             spent.append(measure(lambda: _run([*command, *words])))  # noqa: B023 - called at once
         found = median(spent[1:])
         rows.append([title, f"{found.wall:.2f}", f"{found.cpu:.2f}"])
@@ -136,7 +137,7 @@ def rollbacks(shop: Shop, rounds: int) -> list[list[str]]:
     pull(shop.node, shop.name)
     holder = Holder(open_current(shop.node))
     steps: dict[str, list[Spent]] = {"rollback": [], "pull": [], "swap": [], "answer": [], "all": []}
-    for _ in tqdm(range(rounds + 1), desc="rollback", unit="round"):
+    for _ in track(range(rounds + 1), "roll back", "round"):
         total = measure(lambda: None)
         for name, work in (
             ("rollback", lambda: rollback(shop.name)),
@@ -215,14 +216,14 @@ def _ship_two(bundles: Mapping[Kind, Path], folder: Path) -> None:
     from registry.promote import promote
     from registry.publish import publish as register
 
-    changed = shutil.copytree(bundles["index"], folder / "index")
+    changed = shutil.copytree(bundles[REPLIES.bundle], folder / "changed")
     old = read_manifest(changed)
     facts = {**old.facts, "candidates": old.facts["candidates"] - 1}
-    write_manifest(changed, "index", old.vectorizer_id, facts)
+    write_manifest(changed, old.kind, old.vectorizer_id, facts)
     champion = None
-    for number, parts in enumerate((bundles, {**bundles, "index": changed})):
+    for number, parts in enumerate((bundles, {**bundles, REPLIES.bundle: changed})):
         verdict = folder / f"verdict-{number}.json"
-        digests = {kind: read_manifest(parts[kind]).digest for kind in KINDS}
+        digests = {kind: read_manifest(path).digest for kind, path in parts.items()}
         verdict.write_text(json.dumps({"verdict": "BLESSED", "bundles": digests, "champion": champion}))
         release = register(parts, verdict, "bench").release
         promote("bench", release.serial)
@@ -231,31 +232,31 @@ def _ship_two(bundles: Mapping[Kind, Path], folder: Path) -> None:
 
 def openings(bundles: Mapping[Kind, Path], rounds: int) -> list[list[str]]:
     """Proving, loading and probing in a fresh process, and what memory it takes."""
-    found = [open_cost(bundles) for _ in tqdm(range(rounds), desc="open", unit="process")]
+    found = [open_cost(bundles) for _ in track(range(rounds), "open", "round")]
     keys = ("open_wall_s", "open_cpu_s", "cache_and_index_mb", "imports_mb", "peak_mb")
     return [[key, f"{statistics.median(cost[key] for cost in found):.2f}"] for key in keys]
 
 
-def main() -> None:
+@click.command(help=__doc__, epilog=examples(MODULE, "", "--rounds 9 --out build/bench/releases.md"))
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Of each measurement.")
+@out_option
+def main(rounds: int, out: Path | None) -> None:
     """Entry point."""
-    arguments = parser(MODULE, __doc__ or "", ("", "--rounds 9 --out build/bench/releases.md"))
-    arguments.add_argument("--rounds", type=int, default=5, help="of each measurement")
-    chosen = arguments.parse_args()
     store = Store.default()
     bundles = store.current().bundles
     text = heading("What releases cost", MODULE, ("mlflow", "model-signing", "onnxruntime", "faiss-cpu"))
     text += f"- release: {store.current().release}\n"
-    text += _section("Verify 500 MB", ("", "MB/s", "MB per CPU-s"), verify_rates(bundles, chosen.rounds))
+    text += _section("Verify 500 MB", ("", "MB/s", "MB per CPU-s"), verify_rates(bundles, rounds))
     for title, place in (("a server with accounts", server_shop), ("a local database", local_shop)):
         with tempfile.TemporaryDirectory() as folder, place(bundles, Path(folder)) as shop:
             if place is server_shop:
-                rows = unchanged_pulls(store, shop, chosen.rounds)
+                rows = unchanged_pulls(store, shop, rounds)
                 text += _section("Pull what is installed already", ("from", "wall s", "CPU-s"), rows)
-            rows = rollbacks(shop, chosen.rounds)
+            rows = rollbacks(shop, rounds)
             head = ("step", "wall s", "CPU-s")
             text += _section(f"From rollback to the new answer, with {title}", head, rows)
-    text += _section("Open", ("", "median"), openings(bundles, chosen.rounds))
-    publish(text + "\n" + __doc__.split("\n\n")[1] + "\n", chosen.out)
+    text += _section("Open", ("", "median"), openings(bundles, rounds))
+    publish(text + "\n" + __doc__.split("\n\n")[1] + "\n", out)
 
 
 def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -263,4 +264,4 @@ def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name=f"python -m {MODULE}")

@@ -6,11 +6,12 @@ import os
 import platform
 import re
 import sys
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+
+import click
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -47,19 +48,13 @@ def _read(path: Path) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def parser(module: str, description: str, examples: Sequence[str]) -> ArgumentParser:
-    """A parser with the option that every benchmark has."""
-    from argparse import RawDescriptionHelpFormatter
+FILE = click.Path(path_type=Path, dir_okay=False)
+out_option = click.option("--out", type=FILE, metavar="FILE", help="Write the same text here as well.")
 
-    epilog = "examples:\n" + "\n".join(f"  python -m {module} {words}".rstrip() for words in examples)
-    made = ArgumentParser(
-        prog=f"python -m {module}",
-        description=description,
-        epilog=epilog,
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    made.add_argument("--out", type=Path, metavar="FILE", help="write the same text here as well")
-    return made
+
+def examples(module: str, *words: str) -> str:
+    """The end of a benchmark's help: command lines to copy."""
+    return "\b\nExamples:\n" + "\n".join(f"  python -m {module} {each}".rstrip() for each in words)
 
 
 def publish(text: str, out: Path | None) -> None:

@@ -14,14 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from argparse import ArgumentParser
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
+import click
 
-from benchmarks.report import heading, parser, publish, table
+from benchmarks.report import examples, heading, out_option, publish, table
+from rejoinder.progress import track
 
 MODULE = "benchmarks.scale"
 SIZES = (100_000, 300_000, 1_000_000)
@@ -63,7 +63,7 @@ def write_log(path: Path, messages: int) -> None:
     """Write a native log."""
     path.parent.mkdir(parents=True)
     with path.open("w", encoding="utf-8") as file:
-        for row, _ in zip(rows(), tqdm(range(messages), "write", unit=" messages"), strict=False):
+        for row, _ in zip(rows(), track(range(messages), "write", "message"), strict=False):
             file.write(json.dumps(row) + "\n")
 
 
@@ -122,7 +122,7 @@ def measure(messages: int) -> dict[str, Cost]:
         (folder / "erase").mkdir()
         write_log(folder / "logs/copies.jsonl", messages)
         write_params(folder / "params.yaml")
-        stages = tqdm(commands(folder).items(), f"{messages:,} messages", unit=" stages")
+        stages = track(commands(folder).items(), f"{messages:,} messages", "stage")
         return {stage: run_stage(folder, stage, options) for stage, options in stages}
 
 
@@ -176,23 +176,22 @@ def _marginal(costs: dict[int, dict[str, Cost]], stage: str) -> float:
     return (costs[most][stage].cpu_s - costs[least][stage].cpu_s) / (most - least)
 
 
-def main(words: list[str] | None = None) -> None:
-    """Run the command line.
-
-    Args:
-        words: its words; None: those of the process.
-    """
-    made: ArgumentParser = parser(MODULE, __doc__ or "", ["", "--sizes 10000 30000", "--out scale.md"])
-    made.add_argument("--sizes", type=int, nargs="+", default=list(SIZES), help="messages of each run")
-    chosen = made.parse_args(words)
-    costs = {size: measure(size) for size in chosen.sizes}
+@click.command(help=__doc__, epilog=examples(MODULE, "", "--size 10000 --size 30000", "--out scale.md"))
+@click.option(
+    "--size", "sizes", type=click.IntRange(1), multiple=True, default=SIZES, show_default=True,
+    help="Messages of a run; may be repeated.",
+)  # fmt: skip
+@out_option
+def main(sizes: tuple[int, ...], out: Path | None) -> None:
+    """Entry point."""
+    costs = {size: measure(size) for size in sizes}
     publish(
         heading("Scale of the data stages", MODULE, ("polars", "spacy", "great_expectations"))
         + "\n"
         + report(costs),
-        chosen.out,
+        out,
     )
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name=f"python -m {MODULE}")

@@ -18,6 +18,7 @@ from flows.report import program
 from flows.repro import make
 from flows.small_build import write_if_other, write_params, write_slice
 from flows.workspace import Workspace
+from rejoinder import home
 
 FOLDER = Path("build/demo")
 CONVERSATIONS = 400
@@ -67,7 +68,7 @@ def _forget_if_moved(folder: Path) -> None:
     """Remove a moved demo's registry, which holds absolute addresses, and what believes it; what is built stays."""
     place, here = folder / "place", f"{folder.resolve()}\n"
     if place.is_file() and place.read_text(encoding="utf-8") != here:
-        for path in (*folder.glob("mlflow.db*"), folder / "mlartifacts", folder / ".rejoinder"):
+        for path in (*folder.glob("mlflow.db*"), folder / "mlartifacts", folder / home.DEFAULT):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
     write_if_other(place, here)
 
@@ -100,7 +101,7 @@ def main() -> None:
     """
     if not Path("dvc.yaml").is_file():
         sys.exit(f"make demo: expected dvc.yaml in the working directory, got none. Next: cd {_CHANGES.parents[1]}")
-    ask = f'REJOINDER_HOME={FOLDER}/.rejoinder {program("rejoinder")} ask "I feel lonely" --trace'
+    ask = f'REJOINDER_HOME={FOLDER / home.DEFAULT} {program("rejoinder")} ask "I feel lonely" --trace'
     workspace = prepare(FOLDER, Path())
     forget_private_settings()
     os.chdir(workspace.root)

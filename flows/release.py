@@ -12,11 +12,12 @@ from registry.promote import promote as make_champion
 from registry.publish import publish
 from registry.pull import pull
 from registry.releases import champion
+from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import RejoinderError
-from rejoinder.manifest import MANIFEST, Digest, Kind, digest_file
+from rejoinder.manifest import MANIFEST, Digest, digest_file
+from rejoinder.parts import Kind
 from rejoinder.release import Release
-from rejoinder.responder import Responder
 from rejoinder.store import Store, open_current
 from stages.expectations.drift import accept
 

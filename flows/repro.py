@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from flows.errors import FlowError
 from flows.progress import Lines
 from flows.report import program, report
 from flows.train import train, trained_already
 from flows.workspace import Workspace
-from registry.errors import RegistryError
 from rejoinder.errors import RejoinderError
 
 #: Seconds of each step on two cores beside other work.
@@ -48,7 +46,7 @@ def make(workspace: Workspace, target: str, pace: Mapping[str, float], following
             )
             return
         trained = train(workspace, Lines(pace))
-    except (FlowError, RegistryError, RejoinderError) as error:
+    except RejoinderError as error:
         sys.exit(f"make {target}: {error}")
     console.print(report(workspace, trained, (time.monotonic() - start) / 60), highlight=False)
     console.print("\n".join(["next:", *(f"  {command}" for command in following)]), highlight=False, soft_wrap=True)

@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.errors import FlowError
 from flows.train import Trained, train
 from flows.workspace import Workspace
-from registry.errors import RegistryError, TrackingError, TransferError
+from registry.errors import TrackingError, TransferError
 from rejoinder.errors import RejoinderError
 from rejoinder.release import Release
 
@@ -54,7 +53,7 @@ def main() -> None:
     """
     try:
         retrain()
-    except (FlowError, RegistryError, RejoinderError) as error:
+    except RejoinderError as error:
         sys.exit(f"retrain: {error}")
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from rejoinder.atomic import write_text
+
 
 def write_params(path: Path, product: Path, *layers: Mapping[str, Mapping[str, Any]]) -> None:
     """Write the product's parameters with some of them changed.
@@ -36,9 +38,7 @@ def write_if_other(path: Path, text: str) -> None:
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    write_text(path, text)
 
 
 def _rows(conversations: int) -> Iterator[dict[str, str]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from registry.built import built_bundles
 from registry.releases import DEFAULT_NAME
-from rejoinder.manifest import Kind
-from stages.__main__ import STATUS
+from rejoinder.parts import Kind
+from stages.status import STATUS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,8 @@ class Workspace:
 
     @property
     def bundles(self) -> dict[Kind, Path]:
-        """The bundles by kind."""
-        return {
-            "model": self.build / "export" / "model",
-            "cache": self.build / "cache" / "cache",
-            "index": self.build / "index" / "index",
-        }
+        """The bundles that were built, by kind."""
+        return built_bundles(self.build)
 
     @property
     def snapshot(self) -> Path:

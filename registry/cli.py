@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from registry.cli_describe import diff, show
-from registry.errors import RegistryError
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
-from rejoinder.manifest import KINDS, Kind
+from rejoinder.parts import Kind, kinds
 from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
@@ -28,12 +28,7 @@ _EXAMPLES = f"""{EXAMPLES.rstrip()} --remote
   rejoinder doctor
 """
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
-
-
-class RegistryCommands(Commands):
-    """Also reports what the registry raises on purpose."""
-
-    refusals = (*Commands.refusals, RegistryError)
+Command = Callable[..., Any]
 
 
 name_option = click.option("--name", default="rejoinder", show_default=True, help="What is released.")
@@ -44,7 +39,15 @@ _valid_option = click.option(
 )
 
 
-@click.group(cls=RegistryCommands, epilog=_EXAMPLES)
+def _bundle_options(command: Command) -> Command:
+    """One option a kind."""
+    for kind in reversed(kinds()):
+        words = f"The {kind} bundle.  [default: build/<stage>/{kind}]"
+        command = click.option(f"--{kind}", type=_DIRECTORY, help=words)(command)
+    return command
+
+
+@click.group(cls=Commands, epilog=_EXAMPLES)
 @click.version_option(__version__, prog_name="rejoinder")
 def main() -> None:
     """Register, pull, verify and ask releases."""
@@ -76,40 +79,38 @@ def releases(remote: bool, name: str, root: Path | None) -> None:
     epilog="\b\nExamples:\n  rejoinder register\n"
     "  rejoinder register --parts cache     (a new cache for the model and index that MLflow holds)"
 )
-@click.option("--model", type=_DIRECTORY, default=Path("build/export/model"), show_default=True)
-@click.option("--cache", type=_DIRECTORY, default=Path("build/cache/cache"), show_default=True)
-@click.option("--index", type=_DIRECTORY, default=Path("build/index/index"), show_default=True)
+@_bundle_options
 @click.option(
     "--verdict",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("build/gate/verdict.json"),
     show_default=True,
-    help="What the gate said about these three bundles.",
+    help="What the gate said about these bundles.",
 )
 @click.option(
     "--parts",
-    type=click.Choice(KINDS),
+    type=click.Choice(kinds()),
     multiple=True,
-    default=KINDS,
     help="Send only these; MLflow must hold the others, as the verdict names them.  [default: all]",
 )
 @_valid_option
 @name_option
 def register(
     *,
-    model: Path,
-    cache: Path,
-    index: Path,
     verdict: Path,
     parts: tuple[Kind, ...],
     valid_days: int,
     name: str,
+    **given: Path | None,
 ) -> None:
     """Sign blessed bundles as the challenger. Does nothing the second time."""
+    from registry.built import built_bundle
     from registry.publish import publish
+    from registry.verdict import read_verdict
 
-    bundles: dict[Kind, Path] = {"model": model, "cache": cache, "index": index}
-    published = publish({kind: bundles[kind] for kind in parts}, verdict, name, valid_days)
+    chosen = parts or read_verdict(verdict).bundles
+    bundles = {kind: given[kind] or built_bundle(kind) for kind in chosen}
+    published = publish(bundles, verdict, name, valid_days)
     click.echo(f"{'registered' if published.is_new else 'already registered'}: {published.release}")
     if published.release.signer.name == "development":
         click.echo(

@@ -12,7 +12,8 @@ from registry.files import download
 from registry.releases import bundle_model, find_versions, read_catalog
 from registry.source import Pointer, Which
 from registry.tracking import connect
-from rejoinder.manifest import Digest, Kind
+from rejoinder.manifest import Digest
+from rejoinder.parts import Kind
 from rejoinder.signature import MAX_BYTES
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 from registry.bom import BOM, Estimate, estimates
 from registry.provenance import PROVENANCE, TOOLS
 from rejoinder.errors import FormatError, Problem
-from rejoinder.manifest import KINDS, Digest, Kind, Manifest
+from rejoinder.manifest import Digest, Manifest
+from rejoinder.parts import Kind, in_order
 from rejoinder.release import RELEASE, VERDICT, Release, parse_release
 
 #: What a release is described by, in the order of the tables.
@@ -103,7 +104,7 @@ def describe(folder: Path, manifests: Mapping[Kind, Manifest]) -> Description:
 
     Args:
         folder: of the release, verified.
-        manifests: of its three bundles, verified.
+        manifests: of its bundles, verified.
 
     Returns:
         The description.
@@ -113,7 +114,7 @@ def describe(folder: Path, manifests: Mapping[Kind, Manifest]) -> Description:
     """
     release = parse_release(_read(folder / RELEASE), str(folder / RELEASE))
     verdict = _document(folder / VERDICT)
-    entries = {kind: manifests[kind].files for kind in KINDS}
+    entries = {part.bundle: manifests[part.bundle].files for part in in_order(release.bundles)}
     return Description(
         release=release,
         verdict={key: verdict[key] for key in _TOLD if key in verdict},
@@ -121,9 +122,9 @@ def describe(folder: Path, manifests: Mapping[Kind, Manifest]) -> Description:
         bom=_summary(_document(folder / BOM)),
         sizes_mb={
             kind: (sum(e.size for e in entries[kind].values()) + len(manifests[kind].to_bytes())) / 1e6
-            for kind in KINDS
+            for kind in entries
         },
-        files={f"{kind}/{name}": entry.sha256 for kind in KINDS for name, entry in sorted(entries[kind].items())},
+        files={f"{kind}/{name}": entry.sha256 for kind in entries for name, entry in sorted(entries[kind].items())},
     )
 
 
@@ -212,9 +213,9 @@ def facts(of: Description) -> dict[str, dict[str, Value]]:
     build = _at(of.provenance, "predicate", "buildDefinition")
     return {
         "release": _release_facts(of.release),
-        "bundles": {str(kind): of.release.bundles[kind] for kind in KINDS},
+        "bundles": {part.bundle: of.release.bundles[part.bundle] for part in in_order(of.release.bundles)},
         "files": {**of.files},
-        "sizes": {**{str(kind): of.sizes_mb[kind] for kind in KINDS}, "total": sum(of.sizes_mb.values())},
+        "sizes": {**of.sizes_mb, "total": sum(of.sizes_mb.values())},
         "metrics": dict(estimates(metrics)),
         "params": dict(_leaves(_at(build, "externalParameters", "parameters"), ".")),
         "sources": _sources(build),

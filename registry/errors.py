@@ -12,9 +12,11 @@ RegistryError
 
 from __future__ import annotations
 
+from rejoinder.errors import RejoinderError
 
-class RegistryError(Exception):
-    """Base of everything raised on purpose by `registry`; its message is meant for the person who ran it."""
+
+class RegistryError(RejoinderError):
+    """Base of everything raised on purpose by `registry`."""
 
 
 class SigningKeyError(RegistryError):

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from registry.address import artifact_location, is_server, shown_uri, tracking_uri
 from registry.errors import NotFoundError, TrackingError, TransferError
 from registry.http import Endpoint, endpoint, place_of
-from registry.progress import transfer_bar
 from registry.tracking import Version, create_version, speaking_to_mlflow
+from rejoinder.progress import BYTES, progress
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -105,7 +105,7 @@ def _log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float]
 
 
 def _send(client: MlflowClient, run_id: str, source: str, directory: Path, sent: Mapping[str, int]) -> None:
-    with transfer_bar(f"sending {directory.name}", sum(sent.values())) as advance:
+    with progress(f"sending {directory.name}", BYTES, sum(sent.values())) as advance:
         for name, size in sent.items():
             client.log_artifact(run_id, str(directory / name), ARTIFACTS)
             advance(size)

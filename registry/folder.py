@@ -7,7 +7,8 @@ from pathlib import Path
 
 from registry.errors import NotFoundError, TransferError
 from registry.source import CHAMPION, PREVIOUS, Pointer, Which
-from rejoinder.manifest import Digest, Kind
+from rejoinder.manifest import Digest
+from rejoinder.parts import Kind
 from rejoinder.signature import MAX_BYTES
 from rejoinder.store import Store
 

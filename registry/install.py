@@ -6,13 +6,13 @@ replaced last. A crash at any point leaves the old release in force.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from registry.errors import RegistryError
+from rejoinder.atomic import sync, write_text
 from rejoinder.errors import StoreError
 from rejoinder.manifest import Digest, Manifest
 from rejoinder.proof import verify_bundle
@@ -167,17 +167,4 @@ def clean(store: Store) -> None:
 
 
 def _replace(store: Store, path: Path, digest: Digest) -> None:
-    partial = incoming(store) / (path.name + ".part")
-    partial.write_text(digest + "\n")
-    sync(partial)
-    partial.replace(path)
-    sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Flush a file, or the names in a folder, to disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    write_text(path, digest + "\n", partial=incoming(store) / (path.name + ".part"))

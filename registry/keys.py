@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import SigningKeyError
+from rejoinder.atomic import create_secret, write_bytes
 from rejoinder.home import home
 from rejoinder.manifest import Digest
 from rejoinder.release import Signer
@@ -89,15 +89,9 @@ def new_key(name: str, folder: Path) -> KeyPair:
         )
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = ec.generate_private_key(ec.SECP256R1())
-    public.write_bytes(key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
-    _write_secret(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    write_bytes(public, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    create_secret(private, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return KeyPair(private, public, key_id(key.public_key()))
-
-
-def _write_secret(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
 
 
 @contextmanager
@@ -116,7 +110,7 @@ def signing_key() -> Iterator[SigningKey]:
     if named.lstrip().startswith(_PEM):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "environment.pem"
-            _write_secret(path, named.encode())
+            create_secret(path, named.encode())
             yield _read(path, chain)
     elif named:
         yield _read(Path(named), chain)
@@ -155,7 +149,9 @@ def trust_key(public: Path, trust: Trust) -> Path:
         The key's place in the trust folder.
     """
     trust.root.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.copyfile(public, trust.root / public.name))
+    place = trust.root / public.name
+    write_bytes(place, public.read_bytes())
+    return place
 
 
 def _read(path: Path, chain: Path | None) -> SigningKey:

@@ -30,7 +30,7 @@ from registry.source import CHAMPION, PREVIOUS, Which
 from registry.tracking import Version, connect, drop_alias, mark, set_alias
 from registry.verdict import check_champion, check_judged_digests, read_verdict
 from rejoinder.errors import BundleError
-from rejoinder.manifest import KINDS, parse_clearly
+from rejoinder.manifest import parse_clearly
 from rejoinder.proof import verify_consistency
 from rejoinder.release import VERDICT, Release
 from rejoinder.signature import SIGNED
@@ -213,7 +213,9 @@ def _content(version: Version) -> str | None:
 
 
 def _check_parts(client: MlflowClient, release: Release) -> None:
-    manifests = {kind: fetch_manifest(client, release.name, kind, release.bundles[kind])[0] for kind in KINDS}
+    manifests = {
+        kind: fetch_manifest(client, release.name, kind, release.bundles[kind])[0] for kind in release.bundles
+    }
     verify_consistency(str(release), manifests, release.vectorizer_id)
 
 

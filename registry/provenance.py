@@ -23,7 +23,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rejoinder import __version__
-from rejoinder.manifest import KINDS, Digest, canonical_json, digest_bytes, digest_file
+from rejoinder.manifest import Digest, canonical_json, digest_bytes, digest_file
+from rejoinder.parts import in_order
 from rejoinder.release import VERDICT, Release
 
 PROVENANCE = "provenance.json"
@@ -83,7 +84,7 @@ def provenance(release: Release, workspace: Path = Path()) -> bytes:
         workspace: root of the work tree that built its bundles.
 
     Returns:
-        Canonical JSON: an in-toto statement about the three bundles, with SLSA's provenance as its predicate.
+        Canonical JSON: an in-toto statement about the bundles, with SLSA's provenance as its predicate.
     """
     missing = {"startedOn": "DVC records no times", "finishedOn": "DVC records no times"}
     lock = _blessed_lock(release, workspace)
@@ -96,7 +97,8 @@ def provenance(release: Release, workspace: Path = Path()) -> bytes:
         {
             "_type": STATEMENT,
             "subject": [
-                {"name": f"{release.name}-{kind}", "digest": _sha256(release.bundles[kind])} for kind in KINDS
+                {"name": f"{release.name}-{part.bundle}", "digest": _sha256(release.bundles[part.bundle])}
+                for part in in_order(release.bundles)
             ],
             "predicateType": PREDICATE,
             "predicate": {

@@ -29,7 +29,8 @@ from registry.releases import (
 )
 from registry.tracking import Version, connect, set_alias
 from registry.verdict import Verdict, check_champion, check_judged, read_verdict
-from rejoinder.manifest import KINDS, Kind, Manifest
+from rejoinder.manifest import Manifest
+from rejoinder.parts import VECTORIZER, Kind, in_order
 from rejoinder.proof import verify_bytes, verify_consistency
 from rejoinder.release import VERDICT, Blessing, Release
 
@@ -53,8 +54,8 @@ def publish(
     Args:
         bundles: directories by kind; a kind that is left out must be in MLflow already, as the verdict names it: so
             a new cache or index is released on an unchanged model.
-        verdict: the gate's verdict on all three.
-        name: of the release; the bundles go to `<name>-model`, `<name>-cache` and `<name>-index`.
+        verdict: the gate's verdict on all of them.
+        name: of the release; each bundle goes to `<name>-<kind>`.
         valid_days: for how long pullers may take the release.
 
     Returns:
@@ -63,7 +64,7 @@ def publish(
     Raises:
         VerdictError: if the verdict does not bless these bundles against today's champion.
         SigningKeyError: if there is no usable key to sign with.
-        BundleError: if a bundle does not verify, or the three do not belong together.
+        BundleError: if a bundle does not verify, or they do not belong together.
         PromoterError: if another process is releasing.
         TrackingError: if MLflow fails.
         TransferError: if MLflow holds other files than were sent.
@@ -73,7 +74,7 @@ def publish(
     client = connect()
     with signing_key() as key:  # before anything is sent: a missing key should not cost an upload
         manifests = _manifests(client, name, judged, bundles)
-        verify_consistency(f"the candidate for {name}", manifests, manifests["model"].vectorizer_id)
+        verify_consistency(f"the candidate for {name}", manifests, manifests[VECTORIZER.bundle].vectorizer_id)
         now = read_catalog(client, name)
         if (same := _same(now, judged)) is None:
             check_champion(judged, now)
@@ -99,7 +100,9 @@ def _challenge(
         same = _same(now, judged)
         if same is None:
             serial = take_serial(client, now)
-            release = _draft(judged, manifests["model"], name, serial=serial, key=key, valid_days=valid_days)
+            release = _draft(
+                judged, manifests[VECTORIZER.bundle], name, serial=serial, key=key, valid_days=valid_days
+            )
             documents = _documents(release, manifests, judged)
             version = upload_release(client, release, documents, key, judged.metrics)
         else:  # registered before, and killed before it became the challenger
@@ -113,8 +116,8 @@ def _challenge(
 def _manifests(
     client: MlflowClient, name: str, judged: Verdict, bundles: Mapping[Kind, Path]
 ) -> dict[Kind, Manifest]:
-    """Verified manifests of all three bundles: of directories, else of what MLflow holds."""
-    held = [kind for kind in KINDS if kind not in bundles]
+    """Verified manifests of all bundles: of directories, else of what MLflow holds."""
+    held = [part.bundle for part in in_order(judged.bundles) if part.bundle not in bundles]
     return {
         **verify_bytes(f"the candidate for {name}", bundles, judged.bundles),
         **{kind: fetch_manifest(client, name, kind, judged.bundles[kind])[0] for kind in held},

@@ -25,22 +25,14 @@ from registry.install import (
     mend_pointers,
     part_dir,
 )
-from registry.progress import transfer_bar
 from registry.releases import DEFAULT_NAME
 from registry.seen import check_fresh, record
 from registry.source import CHAMPION, Pointer, Source, Which, choose_source
 from rejoinder import openssf
 from rejoinder.errors import BundleError, IntegrityError, Problem
-from rejoinder.manifest import (
-    KINDS,
-    MANIFEST,
-    Digest,
-    Kind,
-    Manifest,
-    digest_file,
-    file_problems,
-    read_manifest,
-)
+from rejoinder.manifest import MANIFEST, Digest, Manifest, digest_file, file_problems, read_manifest
+from rejoinder.parts import Kind, in_order
+from rejoinder.progress import BYTES, progress
 from rejoinder.proof import Installed, verify_bundle, verify_signer
 from rejoinder.release import RELEASE, Release, check_runtime, read_release
 from rejoinder.signature import SIGNATURE, SIGNED, verify_signature
@@ -100,9 +92,11 @@ def pull(
         check_runtime(release)
         fetched = _bundles(source, store, release)
         is_new = store.current_digest() != release.digest
-        installed = Installed(release, folder, {kind: store.bundle_dir(release.bundles[kind]) for kind in KINDS})
+        installed = Installed(
+            release, folder, {kind: store.bundle_dir(digest) for kind, digest in release.bundles.items()}
+        )
         if fetched or not _was_proved(store, release):
-            from rejoinder.bundle import open_release  # imports numpy, ONNX Runtime and FAISS
+            from rejoinder.parts.opened import open_release  # imports numpy, ONNX Runtime and FAISS
 
             # A release that this machine cannot prove must not become the one that it serves.
             open_release(installed, trust=trust).close()
@@ -161,14 +155,15 @@ def _check_asked_for(release: Release, name: str, which: Which) -> None:
 
 def _bundles(source: Source, store: Store, release: Release) -> bool:
     """Bring every bundle into the store; says whether any had to be fetched."""
-    missing = [kind for kind in KINDS if not _is_whole(store, release.bundles[kind])]
+    pinned = release.bundles
+    missing = [part.bundle for part in in_order(pinned) if not _is_whole(store, pinned[part.bundle])]
     places = {kind: source.bundle(release.name, kind, release.bundles[kind]) for kind in missing}
     manifests = {kind: _fetch_manifest(source, store, release, kind, places[kind]) for kind in missing}
     wrong = {kind: _wrong_files(store, manifest) for kind, manifest in manifests.items()}
     check_space(store, _SPARE + sum(sum(sizes.values()) for sizes in wrong.values()))
     for kind in missing:
         part = part_dir(store, release.bundles[kind])
-        with transfer_bar(f"fetching {kind}", sum(wrong[kind].values())) as advance:
+        with progress(f"fetching {kind}", BYTES, sum(wrong[kind].values())) as advance:
             for file, size in wrong[kind].items():
                 _fetch_file(source, places[kind], part / file, manifests[kind])
                 advance(size)

@@ -14,7 +14,8 @@ from registry.files import download, sizes
 from registry.source import CHAMPION, PREVIOUS, Which
 from registry.tracking import Version, aliases, connect, versions
 from rejoinder.errors import IntegrityError
-from rejoinder.manifest import MANIFEST, Digest, Kind, Manifest, is_digest, read_manifest
+from rejoinder.manifest import MANIFEST, Digest, Manifest, is_digest, read_manifest
+from rejoinder.parts import Kind
 from rejoinder.release import RELEASE, Release, read_release
 from rejoinder.signature import SIGNATURE, SIGNED, verify_signature
 from rejoinder.trust import Trust

@@ -9,7 +9,8 @@ from registry.address import shown_uri
 from registry.errors import NotFoundError, TrackingError
 from registry.http import PATIENT, Endpoint, Patience, in_shape, place_of
 from registry.source import Pointer, Which
-from rejoinder.manifest import Digest, Kind, is_digest
+from rejoinder.manifest import Digest, is_digest
+from rejoinder.parts import Kind
 
 
 class ServerSource:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from registry.install import sync
+from rejoinder.atomic import write_bytes
 from rejoinder.errors import BundleError, FreshnessError, Problem, StoreError
 from rejoinder.manifest import Digest, canonical_json, check_canonical, digest_bytes, is_digest, parse_document
 from rejoinder.release import MAX_SERIAL, Release, parse_time, write_time
@@ -97,11 +97,7 @@ def record(release: Release, alias: str | None, trust: Trust) -> None:
         seen[_key(release.name, alias)] = Seen(
             release.serial, release.digest, release.signer.key, write_time(now())
         )
-        partial = trust.root / f".{STATE}.part"
-        partial.write_bytes(_to_bytes(seen))
-        sync(partial)
-        partial.replace(trust.root / STATE)
-        sync(trust.root)
+        write_bytes(trust.root / STATE, _to_bytes(seen), partial=trust.root / f".{STATE}.part")
 
 
 def read_seen(trust: Trust) -> dict[str, Seen]:

@@ -10,7 +10,8 @@ from registry.errors import NotFoundError
 from registry.releases import fetch_folder, fetch_manifest, read_catalog
 from registry.source import CHAMPION, PREVIOUS, Which
 from registry.tracking import connect
-from rejoinder.manifest import KINDS, Digest, Kind, Manifest, read_manifest
+from rejoinder.manifest import Digest, Manifest, read_manifest
+from rejoinder.parts import Kind
 from rejoinder.proof import verify_signer
 from rejoinder.store import Store
 from rejoinder.trust import Trust
@@ -46,7 +47,7 @@ class LocalShelf:
         installed = self.store.installed(digest)
         verify_signer(installed, Trust.default())
         pinned = installed.release.bundles
-        return installed.folder, {kind: read_manifest(installed.bundles[kind], pinned[kind]) for kind in KINDS}
+        return installed.folder, {kind: read_manifest(installed.bundles[kind], pinned[kind]) for kind in pinned}
 
     def _digest(self, which: str) -> Digest | None:
         if which in ("current", CHAMPION):
@@ -83,7 +84,7 @@ class RemoteShelf:
         into.mkdir(parents=True)
         release = fetch_folder(read_catalog(client, self.name).find(_which(which)), into)
         pinned = release.bundles
-        return into, {kind: fetch_manifest(client, self.name, kind, pinned[kind])[0] for kind in KINDS}
+        return into, {kind: fetch_manifest(client, self.name, kind, pinned[kind])[0] for kind in pinned}
 
 
 def _which(text: str) -> Which:

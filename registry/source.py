@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from registry.address import is_server, tracking_uri
-from rejoinder.manifest import Digest, Kind
+from rejoinder.manifest import Digest
+from rejoinder.parts import Kind
 
 CHAMPION = "champion"
 PREVIOUS = "previous"

@@ -12,7 +12,8 @@ from typing import Any
 from registry.errors import VerdictError
 from registry.releases import Catalog
 from registry.tracking import Version
-from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, digest_bytes, digest_file, is_digest
+from rejoinder.manifest import MANIFEST, Digest, digest_bytes, digest_file, is_digest
+from rejoinder.parts import Kind, kinds_problem, required_kinds
 from rejoinder.release import content_digest
 
 BLESSED = "BLESSED"
@@ -86,8 +87,8 @@ def _check_shape(path: Path, document: Any) -> Digest | None:
     if "verdict" not in fields:
         problems.append("verdict: expected BLESSED or NOT_BLESSED")
     bundles = fields.get("bundles")
-    if not isinstance(bundles, dict) or set(bundles) != set(KINDS) or not all(map(is_digest, bundles.values())):
-        problems.append("bundles: expected a digest for each of " + ", ".join(KINDS))
+    if not isinstance(bundles, dict) or kinds_problem(bundles) or not all(map(is_digest, bundles.values())):
+        problems.append(f"bundles: expected digests of {', '.join(required_kinds())} and others known here")
     champion = fields.get("champion")
     digest = champion.get("digest") if isinstance(champion, dict) else champion
     if digest is not None and not is_digest(digest):
@@ -133,8 +134,11 @@ def check_judged_digests(verdict: Verdict, found: Mapping[Kind, str], whose: str
     Raises:
         VerdictError: naming every bundle that the gate has not judged.
     """
-    wrong = [kind for kind in found if found[kind] != verdict.bundles[kind]]
-    lines = [f"  - {kind}: the gate judged {verdict.bundles[kind]}, {whose} is {found[kind]}" for kind in wrong]
+    wrong = [kind for kind in found if found[kind] != verdict.bundles.get(kind)]
+    lines = [
+        f"  - {kind}: the gate judged {verdict.bundles.get(kind, 'none')}, {whose} is {found[kind]}"
+        for kind in wrong
+    ]
     if lines:
         raise VerdictError(
             "\n".join(["the verdict is about other bundles", *lines, "  next: dvc repro gate, then register"])

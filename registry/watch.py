@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 
 from registry.collect import KEEP
-from registry.errors import RegistryError
 from registry.pull import pull
 from registry.source import Source
 from rejoinder.errors import RejoinderError
@@ -43,7 +42,7 @@ def follow(
         try:
             pulled = pull(store, name, alias, source=source, keep=keep)
             said = f"serving: {pulled.release}"
-        except (RegistryError, RejoinderError, OSError) as error:
+        except (RejoinderError, OSError) as error:
             said = f"not pulled, the current release stays in force: {error}"
         if said != last:
             say(said)

@@ -16,7 +16,6 @@ from rejoinder.errors import InputError, RejoinderError
 from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
-    from rejoinder.responder import Reply
     from rejoinder.store import Store
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
@@ -32,8 +31,6 @@ Examples:
 class Commands(click.Group):
     """A group whose commands fail with one message instead of a traceback."""
 
-    refusals: tuple[type[Exception], ...] = (RejoinderError,)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command.
 
@@ -48,7 +45,7 @@ class Commands(click.Group):
         """
         try:
             return super().invoke(ctx)
-        except self.refusals as error:
+        except RejoinderError as error:
             raise click.ClickException(str(error)) from None
         except ModuleNotFoundError as error:
             if error.name not in ("onnxruntime", "faiss"):
@@ -94,7 +91,8 @@ def ask(
         raise click.UsageError("nothing to answer: give TEXT, or pipe a dialogue in, one turn a line")
     dialogue = Dialogue.from_lines(_piped_lines() if text is None else [text])
 
-    from rejoinder.responder import Responder
+    from rejoinder.answer.responder import Responder
+    from rejoinder.answer.show import as_dict, print_trace
     from rejoinder.store import open_current
 
     start = time.perf_counter()
@@ -102,11 +100,11 @@ def ask(
     open_ms = 1000 * (time.perf_counter() - start)
     reply = Responder(opened).answer(dialogue)
     if as_json:
-        click.echo(json.dumps(_as_dict(reply, open_ms), ensure_ascii=False))
+        click.echo(json.dumps(as_dict(reply, open_ms), ensure_ascii=False))
     elif reply.text is not None:
         click.echo(reply.text)
     if trace:
-        _print_trace(reply, open_ms)
+        print_trace(reply, open_ms)
     if reply.text is None:
         if not as_json:
             click.echo(f"no reply: all {len(reply.trace.candidates)} candidates were dropped", err=True)
@@ -120,40 +118,6 @@ def _piped_lines() -> list[str]:
         raise InputError(f"standard input: expected UTF-8, got another encoding at byte {error.start}") from None
 
 
-def _milliseconds(reply: Reply, open_ms: float) -> dict[str, float]:
-    trace = reply.trace
-    named = {"open": open_ms, "encode": trace.encode_ms, "search": trace.search_ms, "filter": trace.filter_ms}
-    return {name: round(value, 3) for name, value in named.items()}
-
-
-def _as_dict(reply: Reply, open_ms: float) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    return {
-        "text": reply.text,
-        "release": reply.trace.release,
-        "source": reply.trace.source,
-        "milliseconds": _milliseconds(reply, open_ms),
-        "candidates": [asdict(candidate) for candidate in reply.trace.candidates],
-    }
-
-
-def _print_trace(reply: Reply, open_ms: float) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    source = {"cold": "cache hit (cold)", "hot": "cache hit (hot)", "model": "cache miss (model)"}
-    table = Table("rank", "score", "senders", "dropped", "text", title=reply.trace.release)
-    for rank, candidate in enumerate(reply.trace.candidates, 1):
-        said = Text(candidate.text, "bold" if candidate.text == reply.text else "")
-        table.add_row(str(rank), f"{candidate.score:.3f}", str(candidate.senders), candidate.dropped or "", said)
-    console = Console(stderr=True)
-    console.print(table)
-    spent = ", ".join(f"{name} {value:.1f} ms" for name, value in _milliseconds(reply, open_ms).items())
-    console.print(f"{source[reply.trace.source]}; {spent}", highlight=False)
-
-
 @main.command(epilog="\b\nExample:\n  rejoinder verify --store /srv/rejoinder")
 @store_option
 @_provider_option
@@ -162,13 +126,13 @@ def verify(root: Path | None, provider: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rejoinder.bundle import open_release
-    from rejoinder.manifest import KINDS, read_manifest
+    from rejoinder.manifest import read_manifest
+    from rejoinder.parts.opened import open_release
 
     installed = open_store(root).current()
     opened = open_release(installed, provider and PROVIDERS[provider])
-    table = Table("part", "digest", "files", "MB", "vectorizer", "", title=str(installed.release))
-    for kind in KINDS:
+    table = Table("part", "digest", "files", "MB", "made by", "", title=str(installed.release))
+    for kind in opened.parts:
         manifest = read_manifest(installed.bundles[kind], installed.release.bundles[kind])
         megabytes = sum(entry.size for entry in manifest.files.values()) / 1e6
         digests = short(manifest.digest), short(manifest.vectorizer_id)

@@ -1,16 +1,19 @@
-"""Every error the runtime raises.
+"""Every error that is raised on purpose has one root; these are the runtime's.
 
     RejoinderError
     ├── InputError            the caller's words or arguments cannot be used
     ├── StoreError            nothing is installed, or the store is not in order
     ├── SwapError             a new release could not take over; the old one goes on serving
-    └── BundleError           a bundle or release was refused; carries every problem found
-        ├── FormatError       not one of our documents, or of a format this version cannot read
-        ├── SignatureError    not signed by a key that this machine trusts
-        ├── FreshnessError    expired, from the future, or older than a release that was seen before
-        ├── IntegrityError    bytes differ from what was released
-        ├── ConsistencyError  parts were made by different vectorizers, or do not fit this runtime
-        └── ProbeError        bytes are right, yet this machine computes other vectors
+    ├── BundleError           a bundle or release was refused; carries every problem found
+    │   ├── FormatError       not one of our documents, or of a format this version cannot read
+    │   ├── SignatureError    not signed by a key that this machine trusts
+    │   ├── FreshnessError    expired, from the future, or older than a release that was seen before
+    │   ├── IntegrityError    bytes differ from what was released
+    │   ├── ConsistencyError  parts were made by different vectorizers, or do not fit this runtime
+    │   └── ProbeError        bytes are right, yet this machine computes other vectors
+    ├── RegistryError         releases could not travel: registry.errors
+    ├── StageError            a stage could not do its work: stages.errors
+    └── FlowError             a step of a flow failed: flows.errors
 
 A message says what failed, which file, what was expected, what was found, and what to do next. It never
 quotes a message text, a name or a key.
@@ -35,7 +38,7 @@ class Problem:
 
 
 class RejoinderError(Exception):
-    """Base of everything raised on purpose by `rejoinder`."""
+    """Base of everything raised on purpose; its message is meant for the person who ran it."""
 
 
 class InputError(RejoinderError):
@@ -90,6 +93,7 @@ class FormatError(BundleError):
     """Not one of our documents, or of a format this version cannot read."""
 
     summary = "not a readable bundle document"
+    remedy = "pull the release again: rejoinder pull; if it is newer than this version, update rejoinder here first"
 
 
 class SignatureError(BundleError):

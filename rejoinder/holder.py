@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from rejoinder.bundle import OpenRelease, open_release
+from rejoinder.answer.reply import Reply
+from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import RejoinderError, SwapError
 from rejoinder.memory import available, estimate, give_back
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.proof import Installed
 from rejoinder.release import Release
-from rejoinder.responder import Reply, Responder
 from rejoinder.store import Store
 
 Opener = Callable[[Installed], OpenRelease]

@@ -14,7 +14,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+#: Within the working directory, unless `REJOINDER_HOME` names another.
+DEFAULT = ".rejoinder"
+
 
 def home() -> Path:
     """The folder at `REJOINDER_HOME`, else `.rejoinder` in the working directory; looked up at each call."""
-    return Path(os.environ.get("REJOINDER_HOME") or ".rejoinder")
+    return Path(os.environ.get("REJOINDER_HOME") or DEFAULT)

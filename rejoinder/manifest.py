@@ -13,15 +13,14 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, NewType, cast
+from typing import Any, NewType, cast
 
 from rejoinder.errors import FormatError, IntegrityError, Problem
+from rejoinder.parts import Kind, kinds
 
 Digest = NewType("Digest", str)
 VectorizerId = NewType("VectorizerId", str)
-Kind = Literal["model", "cache", "index"]
 
-KINDS: tuple[Kind, ...] = ("model", "cache", "index")
 MANIFEST = "manifest.json"
 FORMAT = 1
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -75,7 +74,7 @@ class Manifest:
 
     Attributes:
         kind: what the bundle is.
-        vectorizer_id: the vectorizer that it holds (model) or that made its vectors (cache, index).
+        vectorizer_id: the vectorizer that it holds or that made its vectors.
         files: every file but the manifest, by path.
         facts: what the kind needs to be read; see docs/bundle-format.md.
     """
@@ -209,13 +208,13 @@ def check_canonical(data: bytes, subject: str, encode: Callable[[], bytes]) -> N
         raise FormatError(subject, [Problem("encoding", "canonical JSON", "another spelling")])
 
 
-def parse_document(data: bytes, subject: str, expected_format: int) -> dict[str, Any]:
+def parse_document(data: bytes, subject: str, *formats: int) -> dict[str, Any]:
     """Parse JSON bytes into an object of a known format.
 
     Args:
         data: UTF-8 JSON.
         subject: where the bytes came from, for messages.
-        expected_format: the only value of its `format` key that can be read.
+        *formats: the values of its `format` key that can be read, oldest first.
 
     Returns:
         The object.
@@ -230,9 +229,9 @@ def parse_document(data: bytes, subject: str, expected_format: int) -> dict[str,
     except (ValueError, RecursionError) as error:
         raise FormatError(subject, [Problem("encoding", "UTF-8 JSON", type(error).__name__)]) from error
     found = document.get("format") if isinstance(document, dict) else None
-    if found != expected_format or isinstance(found, bool):
+    if found not in formats or isinstance(found, bool):
         shown = str(found)[:40] if isinstance(found, int | str) else "something else"  # not what nests without end
-        raise FormatError(subject, [Problem("format", str(expected_format), shown)])
+        raise FormatError(subject, [Problem("format", " or ".join(map(str, formats)), shown)])
     return cast(dict[str, Any], document)
 
 
@@ -276,8 +275,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _shape_problems(document: Mapping[str, Any]) -> list[Problem]:
     problems = []
-    if document.get("kind") not in KINDS:
-        problems.append(Problem("kind", " or ".join(KINDS), repr(document.get("kind"))[:40]))
+    if document.get("kind") not in kinds():
+        problems.append(Problem("kind", " or ".join(kinds()), repr(document.get("kind"))[:40]))
     if not is_digest(document.get("vectorizer_id")):
         problems.append(Problem("vectorizer_id", "sha256:<64 hex digits>", "something else"))
     if not isinstance(document.get("facts"), dict):

@@ -6,18 +6,11 @@ import ctypes
 from pathlib import Path
 
 from rejoinder.cgroups import GROUPS, PROC, group_dirs, number, text
-from rejoinder.index import REPLIES
-from rejoinder.layout import FORMS, TOKENIZER, model_file
 from rejoinder.manifest import read_manifest
+from rejoinder.parts import in_order
+from rejoinder.parts.opening import module_of
 from rejoinder.proof import Installed
-from rejoinder.vectorizer import default_provider
 
-#: Bytes of memory per byte of file, at the worst moment: opened, probed, and once used with the largest batch.
-#: Measured with a model of 62 MB: loading 2.1 times its file (ONNX Runtime holds the weights twice for a moment),
-#: after the probes 2.4, after the largest batch 3.0, because ONNX Runtime keeps that batch's memory. Mapped files
-#: take no memory that the machine could not have back.
-FACTORS = {TOKENIZER: 16, REPLIES: 4}
-MODEL_FACTOR = 3
 SMALL_CHANGE = 16 << 20  # threads, buffers, and what the allocator cannot hand back
 
 #: Limit, use, and the entry of memory.stat that says how much of the use can be had back; version 2, then 1.
@@ -40,13 +33,11 @@ def estimate(installed: Installed, provider: str | None = None) -> int:
     Raises:
         BundleError: if a manifest is not the one that the release pins.
     """
-    form = model_file(FORMS[provider or default_provider()])
-    factors = {**FACTORS, form: MODEL_FACTOR}
-    total = SMALL_CHANGE
-    for kind, directory in installed.bundles.items():
-        files = read_manifest(directory, installed.release.bundles[kind]).files
-        total += sum(factors.get(name, 0) * entry.size for name, entry in files.items())
-    return total
+    pinned = installed.release.bundles
+    manifests = {
+        part: read_manifest(installed.bundles[part.bundle], pinned[part.bundle]) for part in in_order(pinned)
+    }
+    return SMALL_CHANGE + sum(module_of(part).memory(manifest, provider) for part, manifest in manifests.items())
 
 
 def available(proc: Path = PROC, groups: Path = GROUPS) -> int | None:

@@ -15,7 +15,6 @@ from rejoinder.errors import BundleError, ConsistencyError, FormatError, Integri
 from rejoinder.layout import FORMS, TOKENIZER, model_file
 from rejoinder.manifest import (
     Digest,
-    Kind,
     Manifest,
     VectorizerId,
     VectorizerSpec,
@@ -23,25 +22,11 @@ from rejoinder.manifest import (
     file_problems,
     read_manifest,
 )
+from rejoinder.parts import VECTORIZER, Kind, part_of
 from rejoinder.release import RELEASE, VERDICT, Release, check_runtime
 from rejoinder.signature import verify_signature
 from rejoinder.text import NORMALIZATION_VERSION
 from rejoinder.trust import Trust
-
-#: What a manifest of each kind must say for the bundle to be read; see docs/bundle-format.md.
-FACTS: Mapping[Kind, tuple[str, ...]] = {
-    "model": ("vectorizer", "tolerance"),
-    "cache": ("phrases",),
-    "index": ("shard_rows", "context_turns", "candidates"),
-}
-
-
-#: Names of the files that a bundle of each kind may hold.
-FILES: Mapping[Kind, re.Pattern[str]] = {
-    "model": re.compile(r"model\.[a-z0-9]+\.onnx|tokenizer\.json|probes\.(json|npy)"),
-    "cache": re.compile(r"(keys|vectors)\.npy|phrases\.txt"),
-    "index": re.compile(r"shard-[0-9]{3,}\.faiss|replies\.jsonl"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +62,9 @@ def prove(installed: Installed, trust: Trust | None = None) -> dict[Kind, Manife
     with _collecting(errors):
         verify_signer(installed, trust or Trust.default())
     manifests = _verified_manifests(str(release), installed.bundles, release.bundles, errors)
+    if missing := release.bundles.keys() - installed.bundles.keys():
+        problems = [Problem(kind, "a directory", "none") for kind in sorted(missing)]
+        errors.append(IntegrityError(str(release), problems))
     with _collecting(errors):
         check_runtime(release)
     with _collecting(errors):
@@ -172,7 +160,7 @@ def verify_bundle(directory: Path, digest: Digest) -> Manifest:
 
 
 def verify_consistency(subject: str, manifests: Mapping[Kind, Manifest], pinned: VectorizerId) -> None:
-    """Check that verified manifests describe parts made by one vectorizer.
+    """Check that verified manifests describe parts that belong together.
 
     Args:
         subject: what is being opened, for messages.
@@ -180,26 +168,41 @@ def verify_consistency(subject: str, manifests: Mapping[Kind, Manifest], pinned:
         pinned: the release's vectorizer.
 
     Raises:
-        ConsistencyError: if any part disagrees; names every part.
+        ConsistencyError: if any part was made by another vectorizer, is tied to a part that is absent or different,
+            or is not what its kind should be; names every part.
     """
-    problems = spec_problems(manifests["model"]) if "model" in manifests else []
+    problems = spec_problems(manifests[VECTORIZER.bundle]) if VECTORIZER.bundle in manifests else []
     for kind, manifest in manifests.items():
         if manifest.kind != kind:
             problems.append(Problem(kind, f"a {kind} bundle", f"a {manifest.kind} bundle"))
         if manifest.vectorizer_id != pinned:
             problems.append(Problem(f"{kind} vectorizer_id", pinned, manifest.vectorizer_id))
-        problems += [
-            Problem(f"{kind}/{name}", "no such file in its kind", "a listed file") for name in _strange(manifest)
-        ]
-        if missing := [key for key in FACTS[kind] if key not in manifest.facts]:
-            problems.append(Problem(f"{kind} facts", ", ".join(FACTS[kind]), f"no {', '.join(missing)}"))
+        problems += _kind_problems(kind, manifest) + _tie_problems(kind, manifest, manifests)
     if problems:
         raise ConsistencyError(subject, problems)
 
 
-def _strange(manifest: Manifest) -> list[str]:
-    """Files that a bundle of this kind does not hold: nothing may ride along, not even if it is never read."""
-    return [name for name in manifest.files if not FILES[manifest.kind].fullmatch(name)]
+def _kind_problems(kind: Kind, manifest: Manifest) -> list[Problem]:
+    """Nothing may ride along, not even if it is never read; and what reads the bundle must be told enough."""
+    own, named = part_of(manifest.kind), part_of(kind)
+    strange = [name for name in manifest.files if not re.fullmatch(own.files, name)]
+    problems = [Problem(f"{kind}/{name}", "no such file in its kind", "a listed file") for name in strange]
+    if missing := [key for key in named.facts if key not in manifest.facts]:
+        problems.append(Problem(f"{kind} facts", ", ".join(named.facts), f"no {', '.join(missing)}"))
+    return problems
+
+
+def _tie_problems(kind: Kind, manifest: Manifest, manifests: Mapping[Kind, Manifest]) -> list[Problem]:
+    """A tie to the vectorizer is its id, which every manifest holds; to another part, that bundle's digest."""
+    problems = []
+    made_with = manifest.facts.get("ties")
+    for tie in (tie for tie in part_of(kind).ties if tie != VECTORIZER.bundle):
+        held = made_with.get(tie) if isinstance(made_with, dict) else None
+        present = manifests[tie].digest if tie in manifests else None
+        if present is None or held != present:
+            got = str(held)[:80] if present else "a release without it"
+            problems.append(Problem(f"{kind} made with {tie}", present or f"a {tie} bundle", got))
+    return problems
 
 
 def spec_problems(model: Manifest) -> list[Problem]:
@@ -212,7 +215,7 @@ def spec_problems(model: Manifest) -> list[Problem]:
         What disagrees.
     """
     try:
-        spec = VectorizerSpec(**model.facts["vectorizer"])
+        spec = VectorizerSpec(**model.facts[VECTORIZER.name])
         expected = {model_file(form): digest for form, digest in spec.weights.items()} | {TOKENIZER: spec.tokenizer}
         tolerances = [model.facts["tolerance"][p] for p, form in FORMS.items() if form in spec.weights]
     except (KeyError, TypeError, AttributeError) as error:

@@ -1,4 +1,8 @@
-"""The release document: which three bundles belong together, who blessed and signed them, who may load them."""
+"""The release document: which bundles belong together, who blessed and signed them, who may load them.
+
+Format 2 names the three bundles that every release has; format 3 names others besides. A release is written in the
+lowest format that can say it, so that a runtime of before reads every release that it can open.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,7 @@ from typing import Any
 from rejoinder import __version__
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError, Problem
 from rejoinder.manifest import (
-    KINDS,
     Digest,
-    Kind,
     VectorizerId,
     canonical_json,
     check_canonical,
@@ -22,8 +24,9 @@ from rejoinder.manifest import (
     is_digest,
     parse_document,
 )
+from rejoinder.parts import Kind, kinds_problem, required_kinds
 
-FORMAT = 2
+FORMATS = (2, 3)
 RELEASE = "release.json"
 VERDICT = "verdict.json"  # lies beside it
 _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
@@ -50,14 +53,14 @@ class Signer:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Pins one bundle of each kind by digest.
+    """Pins its bundles by digest.
 
     Attributes:
         name: what is released, e.g. "rejoinder".
         serial: strictly increasing over all releases of that name.
         created: UTC time, ISO 8601 to the second.
         expires: UTC time after which a puller takes it no more, ISO 8601 to the second.
-        vectorizer_id: the vectorizer all three parts share.
+        vectorizer_id: the vectorizer that all parts share.
         bundles: bundle digest by kind.
         runtime: lowest and (exclusive) highest runtime version that may load it, "major.minor".
         blessed: who judged it.
@@ -78,7 +81,12 @@ class Release:
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
-        return canonical_json({"format": FORMAT, **asdict(self)})
+        return canonical_json({"format": self.format, **asdict(self)})
+
+    @property
+    def format(self) -> int:
+        """The lowest format that can name these bundles."""
+        return FORMATS[0] if set(self.bundles) == set(required_kinds()) else FORMATS[1]
 
     @property
     def digest(self) -> Digest:
@@ -161,7 +169,7 @@ def parse_release(data: bytes, subject: str) -> Release:
     Raises:
         FormatError: if they are not a release of this format, in canonical form.
     """
-    document = parse_document(data, subject, FORMAT)
+    document = parse_document(data, subject, *FORMATS)
     fields = {key: value for key, value in document.items() if key != "format"}
     problems = _shape_problems(fields)
     if problems:
@@ -207,13 +215,15 @@ def _shape_problems(fields: Mapping[str, Any]) -> list[Problem]:
         ("created", _is_time(fields["created"]), "a UTC time like 2026-01-31T12:00:00+00:00"),
         ("expires", _is_time(fields["expires"]), "a UTC time like 2026-01-31T12:00:00+00:00"),
         ("vectorizer_id", is_digest(fields["vectorizer_id"]), "sha256:<64 hex digits>"),
-        ("bundles", _is_bundles(fields["bundles"]), "a digest for each of " + ", ".join(KINDS)),
         ("runtime", _is_range(fields["runtime"]), 'two versions "major.minor"'),
         ("blessed", _is_named_digest(fields["blessed"], "by", "verdict"), "by and verdict"),
         ("signer", _is_named_digest(fields["signer"], "name", "key"), "name and key"),
         ("reissues", fields["reissues"] is None or _is_serial(fields["reissues"]), "a serial or null"),
     ]
-    return [Problem(key, wanted, "something else") for key, fine, wanted in checks if not fine]
+    problems = [Problem(key, wanted, "something else") for key, fine, wanted in checks if not fine]
+    if got := _wrong_bundles(fields["bundles"]):
+        problems.append(Problem("bundles", f"digests of {', '.join(required_kinds())} and others known here", got))
+    return problems
 
 
 def _is_text(value: object, pattern: re.Pattern[str]) -> bool:
@@ -234,8 +244,10 @@ def _is_time(value: object) -> bool:
     return True
 
 
-def _is_bundles(value: object) -> bool:
-    return isinstance(value, dict) and set(value) == set(KINDS) and all(is_digest(d) for d in value.values())
+def _wrong_bundles(value: object) -> str:
+    if not isinstance(value, dict) or not all(is_digest(digest) for digest in value.values()):
+        return "something else"
+    return kinds_problem(value)
 
 
 def _is_range(value: object) -> bool:

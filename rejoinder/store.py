@@ -24,7 +24,7 @@ from rejoinder.release import RELEASE, Release, read_release
 from rejoinder.trust import Trust
 
 if TYPE_CHECKING:
-    from rejoinder.bundle import OpenRelease
+    from rejoinder.parts.opened import OpenRelease
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ def open_current(store: Store, provider: str | None = None, trust: Trust | None 
         StoreError: if nothing is installed, or the store is incomplete.
         BundleError: if the release is refused.
     """
-    from rejoinder.bundle import open_release  # imports numpy, ONNX Runtime and FAISS
+    from rejoinder.parts.opened import open_release  # imports numpy, ONNX Runtime and FAISS
 
     while True:
         digest = store.current_digest()

@@ -35,7 +35,12 @@ def normalize(text: str) -> str:
 
 def words(text: str) -> tuple[str, ...]:
     """The word characters of a text's canonical form, in order."""
-    return tuple(_WORD.findall(normalize(text)))
+    return words_of(normalize(text))
+
+
+def words_of(canonical: str) -> tuple[str, ...]:
+    """The words of a text that is in canonical form already."""
+    return tuple(_WORD.findall(canonical))
 
 
 def context_text(turns: Sequence[str], n_turns: int) -> str:

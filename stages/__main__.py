@@ -1,127 +1,144 @@
 """`python -m stages NAME ...`: run one stage by hand or from dvc.yaml.
 
-The signature of the stage's `run` is its command line: a `Path` parameter `messages` becomes `--messages PATH`.
+The signature of the stage's `run` is its command line: a `Path` parameter `messages` becomes `--messages PATH`. Its
+default stands there too, unless it follows from the name: a stage's is `build/<stage>`, that of `out` `build/NAME`.
 Parameters come from params.yaml, section NAME. A stage with a `run_preview` shows with `--preview` what it makes of
 lines on standard input, outside the DAG.
 """
 
 from __future__ import annotations
 
-import argparse
+import ast
 import importlib
+import importlib.util
 import inspect
-import json
-import os
-import time
-import traceback
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from registry.errors import RegistryError
-from rejoinder.errors import RejoinderError
+import click
+from click.core import ParameterSource
+
 from rejoinder.process import configure_process
 from stages import STAGES
-from stages.errors import StageError
 from stages.params import load_params
+from stages.status import reported
 
-STATUS = Path("build/status")
-DEBUG = "REJOINDER_DEBUG"
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """One sub-command a stage, with only the chosen stage imported."""
-    parser = argparse.ArgumentParser(
-        prog="python -m stages",
-        description="Run one stage of the DAG.",
-        epilog="examples:\n  python -m stages dialogues --help\n"
-        "  echo 'call ann at 202-555-0143' | python -m stages anonymize --preview --explain",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("stage", choices=STAGES, metavar="STAGE", help=", ".join(STAGES))
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="the stage's own arguments; see STAGE --help")
-    return parser
+BUILD = Path("build")
+_PATH = click.Path(path_type=Path)
+_EXAMPLES = """\b
+Examples:
+  python -m stages dialogues
+  python -m stages dialogues --messages build/validate/messages --out /tmp/dialogues
+  python -m stages dialogues --help
+  echo 'call ann at 202-555-0143' | python -m stages anonymize --preview --explain
+"""
 
 
-def stage_parser(stage: str) -> argparse.ArgumentParser:
-    """Build a stage's parser from the signature of its `run`."""
-    module = importlib.import_module(f"stages.{stage}")
-    parser = argparse.ArgumentParser(prog=f"python -m stages {stage}", description=module.__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="default: params.yaml")
-    for name in _path_arguments(module.run):
-        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, metavar="PATH")
+class Stages(click.Group):
+    """One command a stage; only the chosen stage is imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The stages, in the order of the DAG."""
+        return list(STAGES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Make the command of a stage; None if there is no such stage."""
+        return stage_command(cmd_name) if cmd_name in STAGES else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the stages by the first line of their source."""
+        with formatter.section("Stages"):
+            formatter.write_dl([(stage, _first_line(stage)) for stage in STAGES])
+
+
+def _first_line(stage: str) -> str:
+    spec = importlib.util.find_spec(_module_name(stage))
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    words = ast.get_docstring(ast.parse(source)) or ""
+    return words.split("\n")[0].removeprefix(f"{stage.capitalize()}: ")
+
+
+def _module_name(stage: str) -> str:
+    return f"stages.{stage}"
+
+
+def stage_command(stage: str) -> click.Command:
+    """Make a stage's command from the signature of its `run`."""
+    module = importlib.import_module(_module_name(stage))
+    paths = default_paths(stage, module.run)
+    words, example = (module.__doc__ or "").replace("\n\n", "\n\n\b\n"), f"python -m stages {stage}"
+    options: list[click.Parameter] = [
+        click.Option(["--params"], type=_PATH, default=Path("params.yaml"), show_default=True)
+    ]
+    options += [_path_option(name, default) for name, default in paths.items()]
     if hasattr(module, "run_preview"):
-        parser.epilog = f"Plain lines instead of paths: python -m stages {stage} --preview --help"
-    return parser
+        options += [
+            click.Option(["--preview"], is_flag=True, help="Show what becomes of lines on standard input instead."),
+            click.Option(["--explain"], is_flag=True, help="With --preview: name what found each span."),
+        ]
+        example += f"\n  echo 'call ann at 202-555-0143' | {example} --preview --explain"
+    epilog = f"\b\nExamples:\n  {example}"
+    return click.Command(stage, callback=_callback(stage, module), params=options, help=words, epilog=epilog)
 
 
-def preview_parser(stage: str) -> argparse.ArgumentParser:
-    """Build the parser of a stage's preview."""
-    module = importlib.import_module(f"stages.{stage}")
-    parser = argparse.ArgumentParser(
-        prog=f"python -m stages {stage}",
-        description=f"{module.run_preview.__doc__.splitlines()[0]}",
-        epilog=f"example: echo 'call ann at 202-555-0143' | python -m stages {stage} --preview --explain",
-    )
-    parser.add_argument("--preview", action="store_true", required=True, help="read lines, not paths")
-    parser.add_argument("--explain", action="store_true", help="name the rule or model behind each span")
-    return parser
-
-
-def _path_arguments(run: object) -> list[str]:
-    parameters = inspect.signature(run).parameters.values()  # type: ignore[arg-type]
-    return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
-
-
-def run_stage(stage: str, arguments: list[str]) -> None:
-    """Parse, read params, run, and leave a machine-readable status either way.
+def default_paths(stage: str, run: Callable[..., None]) -> dict[str, Path | None]:
+    """What stands for each path of a stage's `run`; None where a caller must say.
 
     Args:
-        stage: one of `STAGES`.
-        arguments: the stage's command line.
+        stage: its name.
+        run: its function.
 
-    Raises:
-        SystemExit: with the stage's message, if it fails on purpose.
+    Returns:
+        Paths relative to the working directory, by parameter.
     """
-    options = vars(stage_parser(stage).parse_args(arguments))
-    module = importlib.import_module(f"stages.{stage}")
-    start = time.monotonic()
-    # A killed stage writes no status: this one must not be that of the run before.
-    _write_status(stage, ok=False, kind="running", message="", seconds=0.0)
-    try:
-        params = load_params(options.pop("params"), stage, module.Params)
-        module.run(params, **options)
-    except (StageError, RegistryError, RejoinderError) as error:
-        kind = getattr(error, "kind", type(error).__name__)
-        _write_status(stage, ok=False, kind=kind, message=str(error), seconds=time.monotonic() - start)
-        raise SystemExit(f"{stage}: {error}") from None
-    except Exception as error:
-        # The text of an unforeseen error may quote data: its type and place are all that is shown.
-        _write_status(stage, ok=False, kind="crash", message=type(error).__name__, seconds=time.monotonic() - start)
-        if os.environ.get(DEBUG):
-            raise
-        place = "".join(traceback.format_tb(error.__traceback__))
-        hint = f"next: run it again with {DEBUG}=1 to see its message, which may quote data"
-        raise SystemExit(f"{place}{stage}: unforeseen {type(error).__name__}; {hint}") from None
-    _write_status(stage, ok=True, kind="done", message="", seconds=time.monotonic() - start)
+    named = {"out": BUILD / stage} | {name: BUILD / name for name in STAGES}
+    parameters = [p for p in inspect.signature(run).parameters.values() if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    return {p.name: named.get(p.name) if p.default is inspect.Parameter.empty else p.default for p in parameters}
 
 
-def _write_status(stage: str, **status: object) -> None:
-    STATUS.mkdir(parents=True, exist_ok=True)
-    path = STATUS / f"{stage}.json"
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"stage": stage, **status}) + "\n", encoding="utf-8")
-    partial.replace(path)
+def _path_option(name: str, default: Path | None) -> click.Option:
+    flag = f"--{name.replace('_', '-')}"
+    if default is None:
+        return click.Option([flag], type=_PATH, required=True)
+    return click.Option([flag], type=_PATH, default=default, show_default=True)
+
+
+def _callback(stage: str, module: ModuleType) -> Callable[..., None]:
+    def call(params: Path, preview: bool = False, explain: bool = False, **paths: Path) -> None:
+        if explain and not preview:
+            raise click.UsageError("--explain goes with --preview")
+        if preview:
+            _refuse_paths(paths)
+            module.run_preview(explain=explain)
+        else:
+            run_stage(stage, module, params, paths)
+
+    return call
+
+
+def _refuse_paths(paths: dict[str, Path]) -> None:
+    context = click.get_current_context()
+    if given := [n for n in paths if context.get_parameter_source(n) is ParameterSource.COMMANDLINE]:
+        raise click.UsageError(f"--preview reads standard input: leave --{given[0].replace('_', '-')} out")
+
+
+def run_stage(stage: str, module: Any, params: Path, paths: dict[str, Path]) -> None:
+    """Read a stage's section of params.yaml and run the stage on these paths."""
+    with reported(stage):
+        module.run(load_params(params, stage, module.Params), **paths)
+
+
+@click.command(cls=Stages, epilog=_EXAMPLES)
+def cli() -> None:
+    """Run one stage of the DAG."""
 
 
 def main() -> None:
     """Entry point."""
     configure_process()
-    options = build_parser().parse_args()
-    module = importlib.import_module(f"stages.{options.stage}")
-    if "--preview" in options.arguments and hasattr(module, "run_preview"):
-        chosen = preview_parser(options.stage).parse_args(options.arguments)
-        module.run_preview(explain=chosen.explain)
-    else:
-        run_stage(options.stage, options.arguments)
+    cli(prog_name="python -m stages")
 
 
 if __name__ == "__main__":

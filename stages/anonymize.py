@@ -16,11 +16,11 @@ from typing import Any, TypeVar
 
 import polars as pl
 from pydantic import Field
-from tqdm import tqdm
 
+from rejoinder.progress import track
 from stages.errors import DataError
 from stages.intake.erasure import ERASED
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 from stages.pii.key import key_id, load_key, pseudonym
 from stages.pii.lexicon import WordUsage
@@ -45,7 +45,7 @@ class Params(StageParams):
 
 
 def _each(workers: int, call: Callable[..., T], arguments: Sequence[tuple[Any, ...]], what: str) -> Iterator[T]:
-    """Results of calls in processes, in order, with a progress bar; one worker is this process."""
+    """Results of calls in processes, in order, with progress shown; one worker is this process."""
     with ExitStack() as stack:
         results: Iterator[T] = starmap(call, arguments)
         if workers > 1:
@@ -53,7 +53,7 @@ def _each(workers: int, call: Callable[..., T], arguments: Sequence[tuple[Any, .
             pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
             futures = [pool.submit(call, *each) for each in arguments]
             results = (future.result() for future in futures)
-        yield from tqdm(results, f"anonymize: {what}", len(arguments), unit=" parts")
+        yield from track(results, f"anonymize: {what}", "part", len(arguments))
 
 
 def anonymize(parts: Sequence[Path], key: bytes, params: Params, directory: Path) -> Counts:
@@ -113,7 +113,13 @@ def card(counts: Counts, key: bytes) -> dict[str, Any]:
     }
 
 
-def run(params: Params, *, messages: Path, erased: Path, out: Path) -> None:
+def run(
+    params: Params,
+    *,
+    messages: Path = Path("build/ingest/messages"),
+    erased: Path = Path("build/ingest/erased.parquet"),
+    out: Path,
+) -> None:
     """Anonymise a messages table.
 
     Args:
@@ -127,7 +133,7 @@ def run(params: Params, *, messages: Path, erased: Path, out: Path) -> None:
     """
     parts, key = part_paths(messages), load_key()
     absent = read_erased(erased, key)
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         counts = anonymize(parts, key, params, directory)
         write_json(directory / "erased.json", absent)
         write_json(directory / "card.json", card(counts, key))

@@ -13,13 +13,13 @@ from urllib.parse import unquote, urlparse
 
 import polars as pl
 from pydantic import Field
-from tqdm import tqdm
 
 from registry.address import artifact_location, shown_uri, tracking_uri
+from rejoinder.progress import track
 from stages.intake.canaries import SOURCE
 from stages.leaks.search import Hit, search
 from stages.leaks.support import below, senders_by_phrase
-from stages.output import read_json, whole_directory, write_json
+from stages.output import atomic_directory, read_json, write_json
 from stages.params import StageParams
 from stages.table import part_paths
 
@@ -75,16 +75,17 @@ def _found(hits: Iterable[Hit], first: int, last: int) -> list[dict[str, Any]]:
 
 
 def _support(dialogues: Path, cache: Path, index: Path, senders: Mapping[str, int], least: int) -> dict[str, Any]:
-    from rejoinder.cache import PhraseCache
-    from rejoinder.index import REPLIES
+    from rejoinder.parts import PHRASES, REPLIES
+    from rejoinder.parts.phrases import PhraseCache
+    from rejoinder.parts.replies import REPLIES_FILE
 
     offered = {
         "replies": pl.read_parquet(dialogues / "replies.parquet")["text"].to_list(),
         "phrases": pl.read_parquet(dialogues / "phrases.parquet")["text"].to_list(),
-        "cache": PhraseCache(cache / "cache").phrases(),
+        "cache": PhraseCache(cache / PHRASES.bundle).phrases(),
         "index": [
             json.loads(line)["text"]
-            for line in (index / "index" / REPLIES).read_text(encoding="utf-8").split("\n")[:-1]
+            for line in (index / REPLIES.bundle / REPLIES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
         ],
     }
     return {name: {"texts": len(texts), "below_k": below(texts, senders, least)} for name, texts in offered.items()}
@@ -93,7 +94,7 @@ def _support(dialogues: Path, cache: Path, index: Path, senders: Mapping[str, in
 def run(
     params: Params,
     *,
-    canaries: Path,
+    canaries: Path = Path("build/ingest/canaries.json"),
     anonymize: Path,
     validate: Path,
     dialogues: Path,
@@ -124,10 +125,10 @@ def run(
     built = [anonymize / "messages", anonymize / "surrogates", anonymize / "card.json", anonymize / "entities.json"]
     built += [validate, dialogues, vectorizer, student, export, cache, index]
     paths = files([*built, *LOGS, *local])
-    hits = list(search(tqdm(paths, "audit", unit=" files"), [*secrets, *erased]))
+    hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
     parts = part_paths(anonymize / "messages")
     arrived = sum(pl.read_parquet(part)["source"].eq(SOURCE).sum() for part in parts)
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         report = {
             "files": len(paths),
             "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1),

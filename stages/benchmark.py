@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 
 if TYPE_CHECKING:
     from registry.champion import Champion
-    from rejoinder.manifest import Kind
-    from rejoinder.vectorizer import Vectorizer
+    from rejoinder.parts import Kind
+    from rejoinder.parts.vectorizer import Vectorizer
     from stages.evaluation.candidates import Candidates
     from stages.evaluation.retrieval import Ranks
     from stages.evaluation.systems import System
@@ -69,12 +69,17 @@ def encoder_systems(
                 encoder = load_base(params.untuned, max_length=length, context_turns=context_turns)
             else:
                 encoder = SentenceEncoder.load(folders[name])
-            return retrieval_scores(lambda t: encode(encoder, t, fast=False, label=name), candidates, context_turns)
+            label = f"benchmark: encoding with {name}"
+            return retrieval_scores(
+                lambda t: encode(encoder, t, fast=False, label=label), candidates, context_turns
+            )
 
         return system
 
     def onnx_system() -> Any:
-        return retrieval_scores(lambda t: encode_all(exported, t, "exported"), candidates, context_turns)
+        return retrieval_scores(
+            lambda t: encode_all(exported, t, "benchmark: encoding with exported"), candidates, context_turns
+        )
 
     return {name: torch_system(name) for name in ("untuned", *folders)} | {"exported": onnx_system}
 
@@ -91,7 +96,7 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
     Returns:
         Rates per CPU-second, ratios, and the cosine of the exported vectors with the peer's.
     """
-    from rejoinder.vectorizer import cosines
+    from rejoinder.parts.arrays import cosines
     from stages.base_encoder import base_folder
     from stages.evaluation.speed import one_by_one, per_cpu_second, sentence_transformer
 
@@ -116,8 +121,8 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
 
 def measure_search(index: Path, exported: Vectorizer, queries: list[str]) -> dict[str, float]:
     """Searches per CPU-second over the index bundle, one query at a time, as many candidates as in serving."""
-    from rejoinder.index import ReplyIndex
     from rejoinder.manifest import read_manifest
+    from rejoinder.parts.replies import ReplyIndex
 
     opened = ReplyIndex(index, read_manifest(index))
     k = int(opened.facts["candidates"])
@@ -181,7 +186,7 @@ def score_all(
     }
     if champion is not None and (opened := champion.opened) is not None:
         compared["champion"] = lambda: retrieval_scores(
-            lambda t: encode_all(opened.vectorizer, t, "champion"),
+            lambda t: encode_all(opened.vectorizer, t, "benchmark: encoding with champion"),
             candidates,
             int(opened.index.facts["context_turns"]),
         )
@@ -222,15 +227,20 @@ def run(
     import json
 
     from registry.champion import open_champion
-    from rejoinder.bundle import open_model
     from rejoinder.manifest import read_manifest
+    from rejoinder.parts import PHRASES, REPLIES, VECTORIZER
+    from rejoinder.parts.opened import open_model
     from stages.evaluation.candidates import Candidates
     from stages.evaluation.speed import open_cost
     from stages.evaluation.systems import table
 
-    bundles: dict[Kind, Path] = {"model": export / "model", "cache": cache / "cache", "index": index / "index"}
+    bundles: dict[Kind, Path] = {
+        VECTORIZER.bundle: export / VECTORIZER.bundle,
+        PHRASES.bundle: cache / PHRASES.bundle,
+        REPLIES.bundle: index / REPLIES.bundle,
+    }
     candidates = Candidates.load(dialogues / "test")
-    exported, _ = open_model(bundles["model"])
+    exported, _ = open_model(bundles[VECTORIZER.bundle])
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     champion = open_champion(params.release)
     found = score_all(params, candidates, exported, folders, champion)
@@ -244,12 +254,12 @@ def run(
         "retrieval": _by_system(rows),
         "gains": gains(found, candidates, params),
         "speed": speed,
-        "search": measure_search(bundles["index"], exported, texts),
+        "search": measure_search(bundles[REPLIES.bundle], exported, texts),
         "sizes_mb": sizes(bundles),
         "opening": open_cost(bundles),
         "cache": json.loads((cache / "metrics.json").read_text()),
     }
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         write_json(directory / "metrics.json", metrics)
         write_json(directory / "summary.json", summary(metrics))
         _write_plots(directory, rows, speed["per_cpu_second"])

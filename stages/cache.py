@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 
 if TYPE_CHECKING:
@@ -71,21 +71,22 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
     """
     import polars as pl
 
-    from rejoinder.bundle import open_model
-    from rejoinder.cache import write_cache
     from rejoinder.manifest import write_manifest
+    from rejoinder.parts import PHRASES, VECTORIZER
+    from rejoinder.parts.opened import open_model
+    from rejoinder.parts.phrases import write_cache
     from stages.encoding import encode_all
 
-    vectorizer, model = open_model(export / "model")
+    vectorizer, model = open_model(export / VECTORIZER.bundle)
     phrases = pl.read_parquet(dialogues / "phrases.parquet")["key"].to_list()[: params.phrases]
     messages = dict(pl.read_parquet(dialogues / "traffic.parquet").select("key", "count").rows())
     contexts = later_contexts(pl.read_parquet(dialogues / "pairs.parquet"), model.facts["context_turns"])
     curves = {"message": coverage_curve(phrases, messages), "context": coverage_curve(phrases, contexts)}
-    with whole_directory(out) as directory:
-        bundle = directory / "cache"
+    with atomic_directory(out) as directory:
+        bundle = directory / PHRASES.bundle
         bundle.mkdir()
-        write_cache(bundle, phrases, encode_all(vectorizer, phrases, "cache"))
-        write_manifest(bundle, "cache", vectorizer.id, {"phrases": len(phrases)})
+        write_cache(bundle, phrases, encode_all(vectorizer, phrases, "cache: encoding"))
+        write_manifest(bundle, PHRASES.bundle, vectorizer.id, {"phrases": len(phrases)})
         for name, curve in curves.items():
             write_rows(directory / f"coverage_{name}.json", curve)
         covered = {f"later_{name}s_covered": curve[-1]["share"] for name, curve in curves.items()}

@@ -31,7 +31,7 @@ from stages.expectations.pages import write_site
 from stages.expectations.pair_rules import check_pairs
 from stages.expectations.suite import open_context
 from stages.intake.canaries import SOURCE as CANARY
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 from stages.table import read_messages
 
@@ -177,7 +177,7 @@ def card(table: pl.DataFrame, steps: Steps, offered: Offered, params: Params) ->
     }
 
 
-def run(params: Params, *, messages: Path, out: Path) -> None:
+def run(params: Params, *, messages: Path = Path("build/validate/messages"), out: Path) -> None:
     """Assemble dialogues.
 
     Args:
@@ -202,7 +202,7 @@ def run(params: Params, *, messages: Path, out: Path) -> None:
     context = open_context()
     left = steps.turns.filter(pl.col("fate").ne_missing("near_duplicate"))
     checks = check_pairs(context, pairs, near_duplicates(left, params.duplicate_overlap))
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         pairs.write_parquet(directory / "pairs.parquet")
         for name in ("replies", "phrases", "traffic"):
             getattr(offered, name).write_parquet(directory / f"{name}.parquet")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
+
+from rejoinder.progress import progress
 
 if TYPE_CHECKING:
-    from rejoinder.vectorizer import Vectorizer, Vectors
+    from rejoinder.parts.arrays import Vectors
+    from rejoinder.parts.vectorizer import Vectorizer
 
-_CHUNK = 1024  # texts between two moves of the bar
+_CHUNK = 1024  # texts between two moves of a bar
 
 
 def encode_all(vectorizer: Vectorizer, texts: list[str], label: str) -> Vectors:
@@ -19,16 +21,16 @@ def encode_all(vectorizer: Vectorizer, texts: list[str], label: str) -> Vectors:
     Args:
         vectorizer: the exported one.
         texts: n texts, at least one.
-        label: names the progress bar.
+        label: names the work, where progress is shown.
 
     Returns:
         float32 [n, dim], in the order of `texts`.
     """
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     vectors = np.empty((len(texts), vectorizer.dim), np.float32)
-    with tqdm(total=len(texts), desc=label, unit=" texts") as bar:
+    with progress(label, "text", len(texts)) as advance:
         for start in range(0, len(order), _CHUNK):
             rows = order[start : start + _CHUNK]
             vectors[rows] = vectorizer.encode([texts[row] for row in rows])
-            bar.update(len(rows))
+            advance(len(rows))
     return vectors

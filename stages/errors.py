@@ -8,9 +8,11 @@ StageError
 
 from __future__ import annotations
 
+from rejoinder.errors import RejoinderError
 
-class StageError(Exception):
-    """Base of everything a stage raises on purpose; its message is meant for the person who ran it."""
+
+class StageError(RejoinderError):
+    """Base of everything a stage raises on purpose."""
 
     kind = "stage"
 

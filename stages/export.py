@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import Field
 
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 
 if TYPE_CHECKING:
     from rejoinder.manifest import VectorizerSpec
-    from rejoinder.vectorizer import Vectors
+    from rejoinder.parts.arrays import Vectors
     from stages.nn.encoder import SentenceEncoder
 
 
@@ -72,7 +72,7 @@ def choose_form(measured: list[Measured], min_cosine: float) -> Measured:
     Raises:
         DataError: if none does.
     """
-    from rejoinder.probes import STORED_TOLERANCE
+    from rejoinder.parts.probes import STORED_TOLERANCE
     from stages.errors import DataError
 
     faithful = [m for m in measured if m.min_cosine >= min_cosine and m.batch_distance <= STORED_TOLERANCE]
@@ -98,8 +98,8 @@ def measure(
         One measurement a form.
     """
     from rejoinder.layout import model_file
-    from rejoinder.probes import worst_distance
-    from rejoinder.vectorizer import Vectorizer, cosines
+    from rejoinder.parts.arrays import cosines, worst_distance
+    from rejoinder.parts.vectorizer import Vectorizer
 
     opened = {form: Vectorizer(path, spec, "CPUExecutionProvider") for form, path in forms.items()}
     seconds: dict[str, list[float]] = {form: [] for form in forms}
@@ -180,8 +180,10 @@ def build_bundle(bundle: Path, student: SentenceEncoder, cpu: Path, fp16: Path, 
     """
     from rejoinder.layout import TOKENIZER, model_file
     from rejoinder.manifest import write_manifest
-    from rejoinder.probes import TEXTS, worst_distance, write_probes
-    from rejoinder.vectorizer import Vectorizer
+    from rejoinder.parts import VECTORIZER
+    from rejoinder.parts.arrays import worst_distance
+    from rejoinder.parts.probes import TEXTS, write_probes
+    from rejoinder.parts.vectorizer import Vectorizer
 
     bundle.mkdir()
     shutil.copyfile(student.tokenizer_file, bundle / TOKENIZER)
@@ -193,13 +195,13 @@ def build_bundle(bundle: Path, student: SentenceEncoder, cpu: Path, fp16: Path, 
     # CUDA runs the fp16 form: it may be as far from the probes as that form is here, with room for other kernels.
     apart = worst_distance(chosen.encode(TEXTS), half.encode(TEXTS))
     facts = {
-        "vectorizer": asdict(spec),
+        VECTORIZER.name: asdict(spec),
         "cpu_form": cpu_form,
         "context_turns": student.config.context_turns,
         # The CPU runs the very form that made the probes.
         "tolerance": {"CPUExecutionProvider": 1e-6, "CUDAExecutionProvider": max(1e-5, 3 * apart)},
     }
-    write_manifest(bundle, "model", spec.id, facts)
+    write_manifest(bundle, VECTORIZER.bundle, spec.id, facts)
 
 
 def run(params: Params, *, dialogues: Path, student: Path, out: Path) -> None:
@@ -214,19 +216,20 @@ def run(params: Params, *, dialogues: Path, student: Path, out: Path) -> None:
     Raises:
         DataError: if no CPU form is faithful enough.
     """
+    from rejoinder.parts import VECTORIZER
     from stages.evaluation.candidates import Candidates
     from stages.nn.encoder import SentenceEncoder, encode
 
     encoder = SentenceEncoder.load(student / "student")
     texts = Candidates.load(dialogues / "validation").pool["text"].to_list()[: params.sample]
     truth = encode(encoder, texts, fast=False)
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         work = directory / "forms"
         folders = make_forms(encoder, params.cpu_forms, work)
         spec = describe(folders["fp32"], encoder)
         measured = measure(folders, spec, texts, truth, params.rounds)
         best = choose_form([m for m in measured if m.form in params.cpu_forms], params.min_cosine)
-        build_bundle(directory / "model", encoder, folders[best.form], folders["fp16"], best.form)
+        build_bundle(directory / VECTORIZER.bundle, encoder, folders[best.form], folders["fp16"], best.form)
         shutil.rmtree(work)
         write_rows(directory / "forms.json", [asdict(m) for m in measured])
         by_form = {m.form: {k: v for k, v in asdict(m).items() if k != "form"} for m in measured}

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from stages.errors import GateError
-from stages.output import read_json, whole_directory, write_json
+from stages.output import atomic_directory, read_json, write_json
 from stages.params import StageParams
 
 
@@ -180,7 +180,7 @@ def run(params: Params, *, benchmark: Path, audit: Path, out: Path) -> None:
         GateError: if the candidate is not blessed, with every reason.
     """
     verdict = judge(read_json(benchmark / "metrics.json"), read_json(audit / "audit.json"), params)
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         write_json(directory / "verdict.json", verdict)
     if verdict["verdict"] != "BLESSED":
         reasons = "\n".join(f"  - {reason}" for reason in verdict["reasons"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from stages.output import whole_directory, write_json
+from stages.output import atomic_directory, write_json
 from stages.params import StageParams
 
 
@@ -31,18 +31,19 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
     import faiss
     import polars as pl
 
-    from rejoinder.bundle import open_model
-    from rejoinder.index import IndexedReply, write_index
     from rejoinder.manifest import write_manifest
+    from rejoinder.parts import REPLIES, VECTORIZER
+    from rejoinder.parts.opened import open_model
+    from rejoinder.parts.replies import IndexedReply, write_index
     from stages.encoding import encode_all
 
     faiss.omp_set_num_threads(1)  # one thread, one order of work, one file
-    vectorizer, model = open_model(export / "model")
+    vectorizer, model = open_model(export / VECTORIZER.bundle)
     rows = pl.read_parquet(dialogues / "replies.parquet").select("text", "senders", "count").to_dicts()
     replies = [IndexedReply(**row) for row in rows]
-    vectors = encode_all(vectorizer, [reply.text for reply in replies], "index")
-    with whole_directory(out) as directory:
-        bundle = directory / "index"
+    vectors = encode_all(vectorizer, [reply.text for reply in replies], "index: encoding")
+    with atomic_directory(out) as directory:
+        bundle = directory / REPLIES.bundle
         bundle.mkdir()
         shard_rows = write_index(bundle, replies, vectors, params.shard_rows)
         facts = {
@@ -50,5 +51,5 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
             "context_turns": model.facts["context_turns"],
             "candidates": params.candidates,
         }
-        write_manifest(bundle, "index", vectorizer.id, facts)
+        write_manifest(bundle, REPLIES.bundle, vectorizer.id, facts)
         write_json(directory / "metrics.json", {"replies": len(replies), "shards": len(shard_rows)})

@@ -17,7 +17,7 @@ from stages.intake.canaries import Canary
 from stages.intake.erasure import by_source, erased_table, read_erased, unmatched
 from stages.intake.passes import take_in
 from stages.intake.tally import Tally
-from stages.output import whole_directory, write_json
+from stages.output import atomic_directory, write_json
 from stages.params import StageParams
 from stages.readers import READERS, native, whatsapp
 from stages.readers.names import OPAQUE_IDS, ReaderName
@@ -168,7 +168,7 @@ def card(tallies: Mapping[str, Tally], *, erased_unmatched: int, files_unread: i
     }
 
 
-def run(params: Params, *, logs: Path, erase: Path, out: Path) -> None:
+def run(params: Params, *, logs: Path = Path("data/logs"), erase: Path = Path("data/erase"), out: Path) -> None:
     """Read all sources.
 
     Args:
@@ -185,7 +185,7 @@ def run(params: Params, *, logs: Path, erase: Path, out: Path) -> None:
     sources = open_sources(params, logs)
     _warn(params, logs, files_unread := unread_files(params, logs))
     rescued = out.with_name(f"{out.name}.rejected.parquet")
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         tallies = take_in(sources, params.parts, params.languages, by_source(listed), directory)
         if found := problems(tallies, params.max_rejected_share):
             # Beside `out`, which is replaced as a whole or not at all: what was rejected must outlive the failure.

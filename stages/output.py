@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rejoinder.atomic import sync
 from stages.errors import DataError, StageError
 
 
 @contextmanager
-def whole_directory(out: Path) -> Iterator[Path]:
+def atomic_directory(out: Path) -> Iterator[Path]:
     """Fill a temporary sibling, then take its name: a killed stage leaves nothing half-written.
 
     Args:
@@ -34,12 +33,14 @@ def whole_directory(out: Path) -> Iterator[Path]:
         partial.mkdir()
         try:
             yield partial
-            _sync(partial)
+            for path in (*partial.rglob("*"), partial):
+                sync(path)
             old = out.with_name(f".{out.name}.old")
             shutil.rmtree(old, ignore_errors=True)
             if out.exists():
                 out.rename(old)  # aside, not removed in place: a kill in between must not leave half of it
             partial.rename(out)
+            sync(out.parent)
             shutil.rmtree(old, ignore_errors=True)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -48,21 +49,16 @@ def whole_directory(out: Path) -> Iterator[Path]:
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    # The lock goes with the process, however it ends. Its file stays: were it removed, a run that had just opened
-    # it and a run that makes it anew would each hold a lock of its own.
-    with out.with_name(f".{out.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StageError(f"{out}: another run is writing it; next: wait for it") from None
+    # The lock goes with the process, however it ends; its file stays.
+    try:
+        held = FileLock(out.with_name(f".{out.name}.lock"), blocking=False).acquire()
+    except Timeout:
+        raise StageError(f"{out}: another run is writing it; next: wait for it") from None
+    with held:
         yield
-
-
-def _sync(directory: Path) -> None:
-    for path in [p for p in directory.rglob("*") if p.is_file()]:
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:

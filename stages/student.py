@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import Field
 
-from stages.output import whole_directory, write_json
+from stages.output import atomic_directory, write_json
 from stages.training_params import TrainingParams
 
 if TYPE_CHECKING:
     import polars as pl
     from torch import Tensor
 
-    from rejoinder.vectorizer import Vectors
+    from rejoinder.parts.arrays import Vectors
     from stages.nn.encoder import SentenceEncoder
 
 
@@ -153,7 +153,7 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, out: Path) -> None
     teacher = SentenceEncoder.load(vectorizer / "teacher")
     pairs = pl.read_parquet(dialogues / "pairs.parquet")
     texts = draw_pairs(pairs, teacher.config.context_turns, params.pairs, params.seed)
-    vectors = [encode(teacher, part, fast=True, label="teacher vectors") for part in texts]
+    vectors = [encode(teacher, part, fast=True, label="student: encoding with the teacher") for part in texts]
     axes = principal_axes(np.concatenate(vectors), params.dim)
     targets = unit(vectors[0] @ axes.T), unit(vectors[1] @ axes.T)
     student = build_student(teacher, params.layers, axes)
@@ -165,7 +165,7 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, out: Path) -> None
     module = EncoderModule(student, loss, params, Candidates.load(dialogues / "validation"))
     before = module.validation_r_at_1()
     loader = target_loader(student, texts, targets, params)
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         train(
             module, loader, params, stage="student", untrained=before,
             data={"pairs": dialogues / "pairs.parquet", "teacher": vectorizer / "teacher" / "model.safetensors"},

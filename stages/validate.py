@@ -38,7 +38,7 @@ from stages.expectations.rules import EARLIEST, Rule, row_rules, share_rules, si
 from stages.expectations.schema import check_schema
 from stages.expectations.suite import Finding, check, open_context
 from stages.expectations.tally import COUNTS, Band, count, count_holes, judged, labels, lengths, merge, summarize
-from stages.output import whole_directory, write_json, write_rows
+from stages.output import atomic_directory, write_json, write_rows
 from stages.params import StageParams
 from stages.table import part_paths
 
@@ -243,7 +243,7 @@ def _stop(report: dict[str, Any], messages: Path, out: Path) -> DataError:
     return DataError("\n".join([f"{messages}: {len(report['broken'])} rules broken", *lines]))
 
 
-def run(params: Params, *, messages: Path, out: Path) -> None:
+def run(params: Params, *, messages: Path = Path("build/anonymize/messages"), out: Path) -> None:
     """Check the messages, part good rows from bad, and stop if the table as a whole cannot be used.
 
     `out` is written either way, so that a stop can be looked into; `messages/` is in it only after a pass, so that
@@ -262,7 +262,7 @@ def run(params: Params, *, messages: Path, out: Path) -> None:
     check_schema(parts)
     accepted = read_snapshot(accepted_file()) if accepted_file().exists() else None
     context = open_context()
-    with whole_directory(out) as partial:
+    with atomic_directory(out) as partial:
         checked = check_rows(context, parts, params, partial)
         report, snapshot = validate(context, checked, params, accepted)
         if not report["success"]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from stages.output import whole_directory, write_json
+from stages.output import atomic_directory, write_json
 from stages.training_params import TrainingParams
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def run(params: Params, *, dialogues: Path, out: Path) -> None:
     module = EncoderModule(encoder, loss, params, Candidates.load(dialogues / "validation"))
     before = module.validation_r_at_1()
     loader = pair_loader(encoder, contexts, replies, params)
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         train(
             module, loader, params, stage="vectorizer", untrained=before,
             data={"pairs": dialogues / "pairs.parquet"}, directory=directory,

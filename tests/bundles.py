@@ -20,14 +20,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from registry.install import activate, install_bundle, install_release, locked, part_dir
 from registry.keys import SigningKey, new_key
 from registry.signing import sign
-from rejoinder.bundle import open_model
-from rejoinder.cache import write_cache
-from rejoinder.index import IndexedReply, write_index
 from rejoinder.layout import TOKENIZER, model_file
 from rejoinder.manifest import (
-    KINDS,
     Digest,
-    Kind,
     Manifest,
     VectorizerId,
     VectorizerSpec,
@@ -36,18 +31,23 @@ from rejoinder.manifest import (
     read_manifest,
     write_manifest,
 )
-from rejoinder.probes import write_probes
+from rejoinder.parts import Kind, required_kinds
+from rejoinder.parts.opened import open_model
+from rejoinder.parts.phrases import write_cache
+from rejoinder.parts.probes import write_probes
+from rejoinder.parts.replies import IndexedReply, write_index
+from rejoinder.parts.vectorizer import load_vectorizer
 from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, VERDICT, Blessing, Release, Signer
 from rejoinder.signature import SIGNED
 from rejoinder.store import Store
 from rejoinder.text import NORMALIZATION_VERSION
 from rejoinder.trust import read_public_key
-from rejoinder.vectorizer import load_vectorizer
 
 #: The key that signs the tests' releases; tests/conftest.py makes it believed.
 KEY = Path(os.environ.get("REJOINDER_TEST_KEY") or new_key("publisher", Path(tempfile.mkdtemp())).private)
 os.environ["REJOINDER_TEST_KEY"] = str(KEY)  # processes that a test starts sign with the same one
+KINDS = required_kinds()
 DIM = 32
 OPSET = 17
 FORMS = ("cpu", "fp16")

@@ -13,7 +13,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import settings
 
-from rejoinder.bundle import OpenRelease, open_release
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from rejoinder.trust import Trust

@@ -18,7 +18,7 @@ STATE = (".prefect", ".rejoinder", "build", "checkpoints", "dvc.lock", "mlartifa
 #: The variables that reach the tests. A list of those that must not could never be complete.
 KEPT = re.compile(
     r"PATH|LD_.*|HOME|USER|LOGNAME|LANG|LC_.*|TMPDIR|TEMP|TMP"  # what any process needs
-    r"|PYTHON.*|PIP_.*|UV_.*|SSL_.*|\w+_PROXY|CUDA_.*|OMP_.*"  # interpreter, installers, network, hardware
+    r"|PYTHON.*|PIP_.*|UV_.*|SSL_.*|\w+_PROXY|CUDA_.*|OMP_.*|ORT_.*"  # interpreter, installers, network, hardware
     r"|CI|PYTEST.*|COV.*|MUTANT.*|REJOINDER_TEST_.*",  # who runs the tests, and what they tell their children
     re.IGNORECASE,
 )

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from rejoinder.errors import RejoinderError
 from stages import STAGES
+from stages.__main__ import default_paths
 from stages.params import StageParams, load_params
 from tests.reach import PACKAGES, ROOT, reached
 
@@ -58,10 +60,12 @@ def test_the_command_line_in_dvc_yaml_is_the_signature(stage: str) -> None:
     words = entry["cmd"].split()
     options = dict(zip(words[4::2], words[5::2], strict=True))
     run = importlib.import_module(f"stages.{stage}").run
+    defaults = {f"--{name}": str(path) for name, path in default_paths(stage, run).items()}
     assert words[:4] == ["python", "-m", "stages", stage]
-    assert [name.removeprefix("--") for name in options] == list(inspect.signature(run).parameters)[1:]
-    assert outs(stage) == [options["--out"]]
-    assert set(options.values()) <= {*entry["deps"], *outs(stage)}
+    assert list(defaults) == [f"--{name}" for name in list(inspect.signature(run).parameters)[1:]]
+    assert options.items() <= defaults.items()
+    assert outs(stage) == [defaults["--out"]]
+    assert set(defaults.values()) <= {*entry["deps"], *outs(stage)}
     assert entry["params"] == [stage]
 
 
@@ -108,6 +112,35 @@ def test_files_stay_small_and_functions_readable(path: Path) -> None:
 def test_input_is_never_checked_by_assert() -> None:
     found = [str(p) for p in SOURCES for node in ast.walk(ast.parse(p.read_text())) if isinstance(node, ast.Assert)]
     assert found == []
+
+
+#: What there is one of, and the files that have it.
+ONE_OF_EACH = {
+    r"\bargparse\b": set(),  # click, everywhere
+    r"\btqdm\b|rich\.progress|import progress as rich|ProgressBar\b": {"rejoinder/progress.py"},
+    r"os\.fsync|os\.replace|partial\.replace|NamedTemporaryFile|mkstemp": {"rejoinder/atomic.py"},
+    # filelock elsewhere: it has no shared locks, and none that a child process goes on holding.
+    r"fcntl\.flock": {"rejoinder/lease.py", "flows/dag.py"},
+}
+
+
+@pytest.mark.parametrize("pattern", ONE_OF_EACH)
+def test_there_is_one_of_each(pattern: str) -> None:
+    found = {str(path.relative_to(ROOT)) for path in SOURCES if re.search(pattern, path.read_text())}
+    assert found == ONE_OF_EACH[pattern]
+
+
+def test_every_error_of_ours_has_one_root() -> None:
+    modules = [
+        importlib.import_module(f"{package}.errors") for package in ("rejoinder", "registry", "stages", "flows")
+    ]
+    errors = {name: found for m in modules for name, found in vars(m).items() if name.endswith("Error")}
+    assert len(errors) >= 20
+    assert all(issubclass(error, RejoinderError) for error in errors.values())
+    raised = {
+        name for path in SOURCES for name in re.findall(r"^class (\w+Error)\(", path.read_text(), re.MULTILINE)
+    }
+    assert {name for name in raised if not name.startswith("_")} == set(errors)
 
 
 def test_nothing_can_run_code_found_in_a_file() -> None:

@@ -101,7 +101,7 @@ def test_the_changelog_keeps_its_form() -> None:
 
 
 @pytest.mark.parametrize(
-    "top", ["README.md", "docs", "rejoinder", "registry", "stages", "flows", "Makefile", "dvc.yaml"]
+    "top", ["README.md", "docs", "rejoinder", "registry", "stages", "flows", "examples", "Makefile", "dvc.yaml"]
 )
 def test_nothing_names_this_machine(top: str) -> None:
     banned = re.compile(re.escape(str(ROOT)) + r"|/home/\w|/root/")

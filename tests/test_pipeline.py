@@ -19,8 +19,8 @@ import pytest
 import yaml
 
 from flows import small_build
-from rejoinder.bundle import open_release
 from rejoinder.errors import BundleError
+from rejoinder.parts.opened import open_release
 from rejoinder.release import RELEASE, read_release
 from rejoinder.store import Store
 from rejoinder.trust import Trust

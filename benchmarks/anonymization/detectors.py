@@ -7,6 +7,7 @@ from types import MethodType
 from typing import Any
 
 from benchmarks.anonymization.line import Span
+from rejoinder.progress import track
 
 Detect = Callable[[Sequence[str]], list[list[Span]]]
 """Texts -> the spans of each."""
@@ -32,7 +33,6 @@ def presidio() -> Detect:
     """Presidio's analyzer as it comes, one text at a time, on our spaCy package and without network."""
     from presidio_analyzer import AnalyzerEngine
     from presidio_analyzer.nlp_engine import NlpEngineProvider
-    from tqdm import tqdm
 
     models = [{"lang_code": "en", "model_name": SPACY}]
     provider = NlpEngineProvider(nlp_configuration={"nlp_engine_name": "spacy", "models": models})
@@ -40,8 +40,8 @@ def presidio() -> Detect:
     _keep_off_the_network(analyzer)
 
     def detect(texts: Sequence[str]) -> list[list[Span]]:
-        bar = tqdm(texts, desc="Presidio", unit="line", leave=False)
-        return [[_renamed(found) for found in analyzer.analyze(text, language="en")] for text in bar]
+        lines = track(texts, "Presidio", "line")
+        return [[_renamed(found) for found in analyzer.analyze(text, language="en")] for text in lines]
 
     return detect
 

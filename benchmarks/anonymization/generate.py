@@ -1,7 +1,5 @@
 """Chat-style lines with known spans: templates.jsonl filled by Faker, the same every time.
 
-    python -m benchmarks.anonymization.generate | head
-
 The templates were written before the rules and without a look at them, and are frozen: a test holds the SHA-256
 of all lines. Rules may be tuned on the half `tune`; the half `test` is for reporting, and whoever works on the
 rules does not read it. A template belongs to a half by the parity of its id's SHA-256; ids were dealt out in a
@@ -18,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from random import Random
+
+import click
 
 from benchmarks.anonymization.line import Line, Span
 from benchmarks.anonymization.values import LOCALES, VALUES, faker_of, fold
@@ -98,6 +98,12 @@ def _join(pieces: list[Piece], lowercase: bool) -> tuple[str, tuple[Span, ...]]:
     return text, tuple(spans)
 
 
-if __name__ == "__main__":
+@click.command(help=__doc__, epilog="\b\nExample:\n  python -m benchmarks.anonymization.generate | head")
+def main() -> None:
+    """Print the lines, one JSON object each."""
     for line in generate():
         sys.stdout.write(json.dumps(asdict(line), ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks.anonymization.generate")

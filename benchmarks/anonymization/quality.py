@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +19,7 @@ from benchmarks.anonymization import detectors, sets
 from benchmarks.anonymization.generate import checksum
 from benchmarks.anonymization.line import SCOPE, Line, Span
 from benchmarks.anonymization.scores import SMALL, Score, interval, missed, resampled, score, verdict
-from benchmarks.report import heading, parser, publish, table
+from benchmarks.report import FILE, examples, heading, out_option, publish, table
 
 MODULE = "benchmarks.anonymization.quality"
 ROUNDS, SEED = 2000, 7
@@ -39,25 +40,21 @@ count once over all types. Intervals: 95%, bootstrap over templates, or over lin
 """
 
 
-def main(words: list[str] | None = None) -> None:
-    """Run the command line.
-
-    Args:
-        words: its words; None: those of the process.
-    """
-    options = parser(MODULE, __doc__ or "", ["", "--out quality.md", "--tune-errors misses.txt"])
-    options.add_argument(
-        "--tune-errors", type=Path, metavar="FILE", help="write what ours missed or made up in the tune half"
-    )
-    chosen = options.parse_args(words)
+@click.command(help=__doc__, epilog=examples(MODULE, "", "--out quality.md", "--tune-errors misses.txt"))
+@click.option(
+    "--tune-errors", type=FILE, metavar="FILE", help="Write what ours missed or made up in the tune half."
+)
+@out_option
+def main(tune_errors: Path | None, out: Path | None) -> None:
+    """Entry point."""
     ours, presidio = detectors.ours(), detectors.presidio()
     parts = [heading("Quality of anonymisation", MODULE, detectors.PACKAGES), NOTES]
     for title, lines in _sets().items():
         found = ours([line.text for line in lines])
         parts.append(_section(title, lines, found, presidio([line.text for line in lines])))
-        if chosen.tune_errors and lines[0].half == "tune":
-            chosen.tune_errors.write_text(errors(lines, found), encoding="utf-8")
-    publish("\n".join(parts), chosen.out)
+        if tune_errors and lines[0].half == "tune":
+            tune_errors.write_text(errors(lines, found), encoding="utf-8")
+    publish("\n".join(parts), out)
 
 
 def _sets() -> dict[str, list[Line]]:
@@ -158,4 +155,4 @@ def errors(lines: Sequence[Line], predicted: Spans) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name=f"python -m {MODULE}")

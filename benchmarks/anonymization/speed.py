@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from pathlib import Path
 
-from benchmarks.report import heading, parser, publish, table
+import click
+
+from benchmarks.report import examples, heading, out_option, publish, table
 
 MODULE = "benchmarks.anonymization.speed"
 MESSAGES, ROUNDS, TENTH = 20_000, 3, 10
@@ -19,17 +22,14 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_N
 OURS, NER, PRESIDIO = "ours", "spaCy, names only, in batches", "Presidio, default, one by one"
 
 
-def main(words: list[str] | None = None) -> None:
-    """Run the command line.
-
-    Args:
-        words: its words; None: those of the process.
-    """
-    chosen = parser(MODULE, __doc__ or "", ["", "--out speed.md"]).parse_args(words)
+@click.command(help=__doc__, epilog=examples(MODULE, "", "--out speed.md"))
+@out_option
+def main(out: Path | None) -> None:
+    """Entry point."""
     os.environ.update(dict.fromkeys(THREADS, "1"))  # before numpy is imported
     from benchmarks.anonymization.detectors import PACKAGES
 
-    publish(heading("Speed of anonymisation", MODULE, PACKAGES) + "\n" + _table(measure()), chosen.out)
+    publish(heading("Speed of anonymisation", MODULE, PACKAGES) + "\n" + _table(measure()), out)
 
 
 def measure() -> dict[str, tuple[int, list[float]]]:
@@ -73,4 +73,4 @@ def _range(values: list[float], digits: int) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name=f"python -m {MODULE}")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.errors import RegistryError
+from rejoinder.atomic import write_text
 
 #: What each account is given: permission by type of resource. What is not named is refused.
 GRANTS: Mapping[str, Mapping[str, str]] = {
@@ -56,11 +57,7 @@ def write_secret(path: Path, text: str) -> None:
         text: what to write.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    partial.unlink(missing_ok=True)
-    partial.touch(mode=0o600)
-    partial.write_text(text)
-    partial.replace(path)
+    write_text(path, text, mode=0o600)
 
 
 def secret_of(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`python -m stages.evaluation.open_cost RELEASE TRUST MODEL CACHE INDEX`: what opening costs, by itself."""
+"""`python -m stages.evaluation.open_cost RELEASE TRUST KIND=BUNDLE...`: what opening costs, by itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
-    from rejoinder.manifest import Kind
+    from rejoinder.parts import Kind
 
 
 def peak_mb() -> float:
@@ -24,30 +24,31 @@ def peak_mb() -> float:
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1e3  # type: ignore[index]
 
 
-def main(folder: str, trust: str, *directories: str) -> None:
+def main(folder: str, trust: str, *named: str) -> None:
     """Measure and print one JSON object.
 
     Args:
         folder: of the release, signed.
         trust: believes its key.
-        *directories: of model, cache and index.
+        *named: `kind=directory` of each bundle.
     """
     configure_process()  # before these are imported
-    from rejoinder.bundle import open_release
-    from rejoinder.cache import PhraseCache
+    from rejoinder.answer.responder import Responder
     from rejoinder.dialogue import Dialogue
-    from rejoinder.index import ReplyIndex
-    from rejoinder.manifest import KINDS, digest_file, read_manifest
+    from rejoinder.manifest import digest_file, read_manifest
+    from rejoinder.parts import PHRASES, REPLIES
+    from rejoinder.parts.opened import open_release
+    from rejoinder.parts.phrases import PhraseCache
+    from rejoinder.parts.replies import ReplyIndex
     from rejoinder.proof import Installed
     from rejoinder.release import RELEASE, read_release
-    from rejoinder.responder import Responder
     from rejoinder.trust import Trust
 
-    bundles: dict[Kind, Path] = dict(zip(KINDS, map(Path, directories), strict=True))
+    bundles: dict[Kind, Path] = {kind: Path(path) for kind, _, path in (word.partition("=") for word in named)}
     release = read_release(Path(folder) / RELEASE, digest_file(Path(folder) / RELEASE))
     before = peak_mb()
-    PhraseCache(bundles["cache"])
-    ReplyIndex(bundles["index"], read_manifest(bundles["index"]))
+    PhraseCache(bundles[PHRASES.bundle])
+    ReplyIndex(bundles[REPLIES.bundle], read_manifest(bundles[REPLIES.bundle]))
     mapped = peak_mb()
     cpu, wall = time.process_time(), time.perf_counter()
     opened = open_release(Installed(release, Path(folder), bundles), trust=Trust(Path(trust)))

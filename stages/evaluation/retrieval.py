@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from rejoinder.parts.arrays import Vectors
 from rejoinder.text import context_text
-from rejoinder.vectorizer import Vectors
 from stages.evaluation.candidates import Candidates
 
 Floats = npt.NDArray[np.float64]

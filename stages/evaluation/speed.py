@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rejoinder.manifest import KINDS, Kind
-from rejoinder.vectorizer import Vectors
+from rejoinder.parts import Kind
+from rejoinder.parts.arrays import Vectors
 from stages.evaluation.unreleased import sign_unreleased
 
 Encode = Callable[[list[str]], Vectors]
@@ -102,8 +102,8 @@ def open_cost(bundles: Mapping[Kind, Path]) -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory() as folder:
         signed = sign_unreleased(bundles, Path(folder))
-        paths = map(str, (*signed, *(bundles[kind] for kind in KINDS)))
-        command = [sys.executable, "-m", "stages.evaluation.open_cost", *paths]
+        named = [f"{kind}={path}" for kind, path in bundles.items()]
+        command = [sys.executable, "-m", "stages.evaluation.open_cost", *map(str, signed), *named]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from tqdm import tqdm
 
+from rejoinder.progress import track
 from rejoinder.text import context_text, words
 from stages.evaluation.candidates import Bm25, Candidates
 from stages.evaluation.retrieval import LISTS, Ranks, Scores, bootstrap_interval, ranks, summarize
@@ -45,7 +45,7 @@ def evaluate(systems: dict[str, System], candidates: Candidates) -> dict[str, di
         Ranks, int64 [items], by system and list.
     """
     found = {}
-    for name, system in tqdm(systems.items(), desc="systems"):
+    for name, system in track(systems.items(), "benchmark: ranking", "system"):
         scores = system()
         found[name] = {kind: ranks(scores, candidates, kind) for kind in LISTS}
     return found

@@ -8,7 +8,8 @@ from pathlib import Path
 from registry.draft import runtime_range, validity
 from registry.keys import SigningKey, new_key
 from registry.signing import sign
-from rejoinder.manifest import KINDS, Kind, digest_file, read_manifest
+from rejoinder.manifest import digest_file, read_manifest
+from rejoinder.parts import VECTORIZER, Kind
 from rejoinder.release import RELEASE, VERDICT, Blessing, Release, Signer
 from rejoinder.signature import SIGNED
 
@@ -28,14 +29,14 @@ def sign_unreleased(bundles: Mapping[Kind, Path], folder: Path) -> tuple[Path, P
     pair = new_key("unreleased", trust)
     for name in SIGNED:
         (release_folder / name).write_text("{}")
-    manifests = {kind: read_manifest(bundles[kind]) for kind in KINDS}
+    manifests = {kind: read_manifest(path) for kind, path in bundles.items()}
     created, expires = validity()
     release = Release(
         name="unreleased",
         serial=1,
         created=created,
         expires=expires,
-        vectorizer_id=manifests["model"].vectorizer_id,
+        vectorizer_id=manifests[VECTORIZER.bundle].vectorizer_id,
         bundles={kind: manifest.digest for kind, manifest in manifests.items()},
         runtime=runtime_range(),
         blessed=Blessing("nobody", digest_file(release_folder / VERDICT)),

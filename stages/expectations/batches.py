@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from tqdm import tqdm
 
+from rejoinder.progress import progress
 from stages.expectations.suite import Finding
 from stages.table import MESSAGES, part_path
 
@@ -61,14 +61,16 @@ def read_batches(parts: Sequence[Path]) -> Iterator[Batch]:
         The batches, each read when it is asked for.
     """
     rows = [pl.scan_parquet(part).select(pl.len()).collect().item() for part in parts]
-    for group in tqdm(group_parts(rows, BATCH_ROWS), desc="validate", unit=" batches"):
-        tables = [
-            pl.read_parquet(parts[number], columns=MESSAGES.names()).with_columns(
-                part=pl.lit(number, dtype=pl.Int32())
-            )
-            for number in group
-        ]
-        yield Batch(tuple(group), pl.concat(tables))
+    with progress("validate: checking", "row", sum(rows)) as advance:
+        for group in group_parts(rows, BATCH_ROWS):
+            tables = [_read_part(parts[number], number) for number in group]
+            yield Batch(tuple(group), pl.concat(tables))
+            advance(sum(rows[number] for number in group))
+
+
+def _read_part(path: Path, number: int) -> pl.DataFrame:
+    table = pl.read_parquet(path, columns=MESSAGES.names())
+    return table.with_columns(part=pl.lit(number, dtype=pl.Int32()))
 
 
 def quarantine(messages: pl.DataFrame, findings: Sequence[Finding]) -> tuple[pl.DataFrame, pl.DataFrame]:

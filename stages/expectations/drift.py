@@ -14,6 +14,7 @@ from typing import Any, Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rejoinder.atomic import write_text
 from rejoinder.home import home
 from stages.errors import DataError
 from stages.expectations.rules import Rule
@@ -119,9 +120,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 def write_snapshot(path: Path, snapshot: Snapshot) -> None:
     """Write a snapshot whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(snapshot.model_dump(), indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(path, json.dumps(snapshot.model_dump(), indent=2) + "\n")
 
 
 def accepted_file() -> Path:

@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
-from tqdm import tqdm
 
+from rejoinder.progress import progress, track
 from stages.intake.erasure import Senders, redact, spelling
 from stages.intake.settling import Settled, settle
 from stages.intake.tables import PLACED, appended, chunks, message_table, rejected_table
@@ -42,7 +42,7 @@ def take_in(
         paths = [part_path(Path(spool), number, parts) for number in range(parts)]
         _spool(sources, paths, tallies, quarantine)
         (directory / "messages").mkdir()
-        for path in tqdm(paths, "settle", unit=" parts"):
+        for path in track(paths, "ingest: settling", "part"):
             settled = settle(pl.read_parquet(path), languages)
             path.unlink()
             quarantine(settled.quarantine)
@@ -61,13 +61,15 @@ def _spool(
         append = [files.enter_context(appended(path, PLACED)) for path in paths]
         for name, items in sources.items():
             order = 0
-            for chunk in chunks(tqdm(items, f"read {name}", unit=" rows")):
-                tallies[name].read(chunk)
-                quarantine(rejected_table(name, chunk.rejected))
-                table = message_table(name, chunk.messages, order)
-                order += table.height
-                for number, rows in _split(_drop_erased(table, tallies[name]), len(paths)):
-                    append[number](rows)
+            with progress(f"ingest: reading {name}", "row") as advance:
+                for chunk in chunks(items):
+                    tallies[name].read(chunk)
+                    quarantine(rejected_table(name, chunk.rejected))
+                    table = message_table(name, chunk.messages, order)
+                    order += table.height
+                    for number, rows in _split(_drop_erased(table, tallies[name]), len(paths)):
+                        append[number](rows)
+                    advance(chunk.items)
 
 
 def _drop_erased(table: pl.DataFrame, tally: Tally) -> pl.DataFrame:

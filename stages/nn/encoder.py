@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from rejoinder.layout import TOKENIZER
-from rejoinder.vectorizer import Vectors, open_tokenizer, token_ids
+from rejoinder.parts.arrays import Vectors
+from rejoinder.parts.vectorizer import open_tokenizer, token_ids
+from rejoinder.progress import progress
 from stages.base_encoder import base_folder
 from stages.nn.precision import multiplies_bf16
 
@@ -161,7 +163,7 @@ def encode(
         texts: n texts.
         fast: autocast to bfloat16 where the hardware multiplies it; off for reference vectors.
         batch: rows at a time, sorted by length.
-        label: shows a progress bar with this name.
+        label: names the work, where progress is to be shown.
 
     Returns:
         float32 [n, dim], in the order of `texts`.
@@ -172,10 +174,12 @@ def encode(
     ids = encoder.token_ids(texts)
     order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
     vectors = np.empty((len(ids), encoder.config.dim), np.float32)
-    with torch.autocast(device.type, torch.bfloat16, enabled=fast and multiplies_bf16(device)):
-        for start in tqdm(range(0, len(order), batch), label, disable=label is None):
+    shown = progress(label, "text", len(order)) if label else nullcontext(lambda _: None)
+    with torch.autocast(device.type, torch.bfloat16, enabled=fast and multiplies_bf16(device)), shown as advance:
+        for start in range(0, len(order), batch):
             rows = order[start : start + batch]
             tokens, mask = pad([ids[row] for row in rows])
             vectors[rows] = encoder(tokens.to(device), mask.to(device)).float().cpu().numpy()
+            advance(len(rows))
     encoder.train(was_training)
     return vectors

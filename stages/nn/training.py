@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import MLFlowLogger
 
 from registry.address import artifact_location, tracking_uri
 from registry.tracking import connect, speaking_to_mlflow
 from rejoinder.manifest import digest_file
+from rejoinder.progress import progress
 from stages.nn.module import METRIC
 from stages.nn.precision import training_precision
 from stages.output import write_rows
@@ -48,18 +49,15 @@ class Curve(Callback):  # type: ignore[misc]
         self.validation.append({"step": step, "r_at_1": value})
 
 
-class TrainingBar(TQDMProgressBar):  # type: ignore[misc]
-    """One bar over all steps, with time left; validations are too short for bars of their own."""
+class Steps(Callback):  # type: ignore[misc]
+    """Shows how many steps are done; validations are too short to be shown."""
 
-    def init_validation_tqdm(self) -> Any:
-        """No bar."""
-        bar = super().init_validation_tqdm()
-        bar.disable = True
-        return bar
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
 
-    def get_metrics(self, trainer: pl.Trainer, module: pl.LightningModule) -> dict[str, Any]:
-        """What is learnt, without the run's number."""
-        return {name: value for name, value in super().get_metrics(trainer, module).items() if name != "v_num"}
+    def on_train_batch_end(self, *_: Any) -> None:
+        """Count a step."""
+        self._advance(1)
 
 
 def train(
@@ -90,17 +88,20 @@ def train(
     best = ModelCheckpoint(dirpath=directory, filename="best", monitor=METRIC, mode="max", save_weights_only=True)
     stop = EarlyStopping(METRIC, mode="max", patience=params.patience)
     logger = _logger(stage, params, data)
-    trainer = pl.Trainer(
-        accelerator="auto", devices=1, precision=training_precision(), max_steps=params.max_steps, max_epochs=-1,
-        val_check_interval=params.validate_every, check_val_every_n_epoch=None, num_sanity_val_steps=0,
-        callbacks=[curve, best, stop, TrainingBar(refresh_rate=5)], logger=logger, log_every_n_steps=5,
-        gradient_clip_val=1.0, enable_model_summary=False, default_root_dir=directory,
-        use_distributed_sampler=False,
-    )  # fmt: skip
     # No dropout, on purpose and for both stages: some hundred steps over mostly fresh pairs cannot overfit.
     module.eval()
     once: Any = [0]  # the module validates on lists of its own: the loader only says when
-    with warnings.catch_warnings(action="ignore"):  # advice on worker processes, which small batches do not need
+    with (
+        warnings.catch_warnings(action="ignore"),  # advice on worker processes, which small batches do not need
+        progress(f"{stage}: training", "step", params.max_steps) as advance,
+    ):
+        trainer = pl.Trainer(
+            accelerator="auto", devices=1, precision=training_precision(), max_steps=params.max_steps,
+            max_epochs=-1, val_check_interval=params.validate_every, check_val_every_n_epoch=None,
+            num_sanity_val_steps=0, callbacks=[curve, best, stop, Steps(advance)], logger=logger,
+            log_every_n_steps=5, gradient_clip_val=1.0, enable_model_summary=False, enable_progress_bar=False,
+            default_root_dir=directory, use_distributed_sampler=False,
+        )  # fmt: skip
         trainer.fit(module, batches, torch.utils.data.DataLoader(once))
     module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
     Path(best.best_model_path).unlink()

@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from rejoinder.atomic import create_secret
 from rejoinder.home import home
 from stages.errors import DataError
 
@@ -41,10 +42,7 @@ def load_key() -> bytes:
 
 def _make(file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    # O_EXCL: of two first runs at once, only one makes a key.
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as handle:
-        handle.write(secrets.token_hex(_BYTES) + "\n")
+    create_secret(file, f"{secrets.token_hex(_BYTES)}\n".encode("ascii"))
     print(f"anonymize: made a new key in {file}; keep it: without it, pseudonyms change", file=sys.stderr)  # noqa: T201
 
 

@@ -13,17 +13,14 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from importlib import import_module, util
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from benchmarks.report import heading
+from rejoinder.progress import track
 from tests.bundles import KEY
 from tests.faults.one import run_one
 from tests.faults.outcome import Outcome
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 #: In the order of the table.
 MODULES = (
@@ -118,14 +115,10 @@ def run_all(faults: Sequence[tuple[str, str]]) -> list[Outcome]:
         What became of each; one that could not be finished is lost.
     """
     outcomes = []
-    with _surroundings(), _progress(len(faults)) as progress:
-        for module, name in faults:
-            bar = progress.task_ids[0]
-            progress.update(bar, description=f"{module}.{name}")
+    with _surroundings():
+        for module, name in track(faults, "faults", "fault"):
             outcomes.append(_in_own_process(module, name))
-            progress.advance(bar)
-            if not progress.console.is_terminal:
-                progress.console.print(_line(outcomes[-1]), highlight=False, soft_wrap=True)
+            click.echo(_line(outcomes[-1]), err=True)
     return outcomes
 
 
@@ -157,18 +150,6 @@ def _surroundings() -> Iterator[None]:
         finally:
             for key, value in before.items():
                 os.environ.pop(key) if value is None else os.environ.update({key: value})
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Progress]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as TimeLeftColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("left"), TimeLeftColumn(), console=Console(stderr=True)) as progress:
-        progress.add_task("faults", total=total)
-        yield progress
 
 
 def _line(outcome: Outcome) -> str:

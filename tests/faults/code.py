@@ -15,17 +15,18 @@ from registry.folder import FolderSource
 from registry.keys import SigningKey
 from registry.pull import pull
 from registry.signing import sign
+from rejoinder.errors import RejoinderError
 from rejoinder.layout import model_file
-from rejoinder.manifest import KINDS, read_manifest
+from rejoinder.manifest import read_manifest
+from rejoinder.parts.onnx_session import default_provider
 from rejoinder.signature import SIGNATURE
 from rejoinder.store import Store, open_current
 from rejoinder.trust import Trust
-from rejoinder.vectorizer import default_provider
-from tests.bundles import KEY, build_bundles, weights, write_onnx
+from tests.bundles import KEY, KINDS, build_bundles, weights, write_onnx
 from tests.faults.forger import forge
 from tests.faults.mutants import trusting
 from tests.faults.outcome import Outcome
-from tests.faults.sample import REFUSALS, Tally, believing, built, stored, words
+from tests.faults.sample import Tally, believing, built, stored, words
 
 CANARY = "canary"
 CUDA = "CUDAExecutionProvider"
@@ -138,7 +139,7 @@ def code_listed(root: Path, tries: int = 21) -> Outcome:
             try:
                 open_current(store, trust=trust).close()
                 end = ("dead bytes that a trusted publisher has listed; never run", "")
-            except REFUSALS:
+            except RejoinderError:
                 end = ("refused", "")
             except Exception as error:
                 end = ("lost", f"{kind}/{name}: {words(error)}")
@@ -166,7 +167,7 @@ def _left_behind(source: Store, target: Store, canary: Path, trust: Trust, what:
     try:
         pull(target, source=FolderSource(source.root), trust=trust)
         open_current(target, trust=trust).close()
-    except REFUSALS:
+    except RejoinderError:
         end = ("refused", "")
     except Exception as error:
         end = ("lost", f"{what}: {words(error)}")
@@ -202,7 +203,7 @@ def code_in_mlflow(root: Path, tries: int = 13) -> Outcome:
             (None, "verdict.json"),
         ]
         for kind, file in files[: max(0, tries - tally.tries)]:
-            path = stored_file("planted", kind, file)  # type: ignore[arg-type]
+            path = stored_file("planted", kind, file)
             before = path.read_bytes()
             path.write_bytes(payloads(canary)["python_model.pkl"].ljust(len(before), b"\n")[: len(before)])
             tally.add(*_pulled(root / f"instead-{tally.tries}", canary, trust, file, must_refuse=True))
@@ -217,7 +218,7 @@ def _pulled(root: Path, canary: Path, trust: Trust, what: str, must_refuse: bool
         open_current(store, trust=trust).close()
         arrived = must_refuse or any(path.name == what for path in store.root.rglob("*"))
         end = ("lost", f"{what}: installed") if arrived else ("left behind", "")
-    except REFUSALS:
+    except RejoinderError:
         end = ("refused", "") if must_refuse else ("lost", f"{what}: in the way of a pull")
     except Exception as error:
         end = ("lost", f"{what}: {words(error)}")
@@ -229,7 +230,7 @@ def _refused(store: Store, canary: Path, trust: Trust, what: str, may_open: bool
     try:
         open_current(store, trust=trust).close()
         end = ("never read here: the form of another provider", "") if may_open else ("lost", f"{what}: opened")
-    except REFUSALS:
+    except RejoinderError:
         end = ("refused, never run", "")
     except Exception as error:
         end = ("lost", f"{what}: {words(error)}")

@@ -23,7 +23,8 @@ from registry.releases import read_catalog
 from registry.source import CHAMPION, PREVIOUS
 from registry.tracking import connect
 from rejoinder.errors import RejoinderError
-from rejoinder.manifest import Kind, digest_file
+from rejoinder.manifest import digest_file
+from rejoinder.parts import Kind
 from rejoinder.release import RELEASE, Release
 from rejoinder.store import Store
 from tests.bundles import KEY, seal, write_verdict

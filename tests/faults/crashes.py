@@ -24,7 +24,7 @@ from registry.pull import pull
 from registry.releases import fetch_folder, fetch_manifest, read_catalog
 from registry.tracking import connect
 from rejoinder.errors import BundleError
-from rejoinder.manifest import Kind
+from rejoinder.parts import Kind
 from rejoinder.release import VERDICT
 from rejoinder.store import open_current
 from tests.bundles import KEY, write_verdict

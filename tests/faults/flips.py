@@ -6,10 +6,11 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from rejoinder.errors import RejoinderError
 from rejoinder.signature import SIGNATURE
 from rejoinder.store import Store, open_current
 from tests.faults.outcome import Outcome
-from tests.faults.sample import REFUSALS, Tally, believing, contents, stored, watched_parsers, words
+from tests.faults.sample import Tally, believing, contents, stored, watched_parsers, words
 
 Damages = Callable[[Mapping[Path, bytes], int], Iterator[tuple[Path, bytes]]]
 
@@ -18,18 +19,17 @@ _SPELLED = (SIGNATURE, "current")
 _CUTS = ("nothing", "one byte", "half", "all but one", "some")
 
 
-def byte_flips(root: Path, tries: int = 1000) -> Outcome:
+def byte_flips(root: Path, tries: int = 1000, store: Store | None = None) -> Outcome:
     """Flip a bit or change a byte, in every file in turn: its first byte, its last, then anywhere."""
-    return _damaged(root, "a changed byte of an installed release", tries, _flipped)
+    return _damaged(store or stored(root), "a changed byte of an installed release", tries, _flipped)
 
 
-def truncations(root: Path, tries: int = 200) -> Outcome:
+def truncations(root: Path, tries: int = 200, store: Store | None = None) -> Outcome:
     """Cut every file in turn: to nothing, one byte, half, all but one byte, and anywhere."""
-    return _damaged(root, "a truncated file of an installed release", tries, _cut)
+    return _damaged(store or stored(root), "a truncated file of an installed release", tries, _cut)
 
 
-def _damaged(root: Path, fault: str, tries: int, damages: Damages) -> Outcome:
-    store = stored(root)
+def _damaged(store: Store, fault: str, tries: int, damages: Damages) -> Outcome:
     whole = contents(store)
     tally = Tally()
     for path, data in damages(whole, tries):
@@ -83,7 +83,7 @@ def _opened(store: Store, whole: Mapping[Path, bytes], damaged: Path) -> tuple[s
     with watched_parsers(whole) as seen:
         try:
             open_current(store, trust=believing()).close()
-        except REFUSALS:
+        except RejoinderError:
             return ("lost", f"{damaged.name}: {seen[0]} ran before the refusal") if seen else ("refused", "")
         except Exception as error:
             return "lost", f"{damaged.name}: {words(error)}"

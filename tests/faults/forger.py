@@ -19,12 +19,13 @@ from registry.signing import sign
 from registry.source import CHAMPION
 from registry.tracking import Version
 from rejoinder.layout import TOKENIZER
-from rejoinder.manifest import KINDS, MANIFEST, Kind, digest_bytes, digest_file
+from rejoinder.manifest import MANIFEST, digest_bytes, digest_file
+from rejoinder.parts import Kind
 from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, VERDICT, Blessing, Release
 from rejoinder.signature import SIGNATURE, SIGNED
 from rejoinder.store import Store
-from tests.bundles import KEY, reseal, reseal_model
+from tests.bundles import KEY, KINDS, reseal, reseal_model
 
 #: What the signature is about: the payload in `release.sig`, itself a JSON document.
 STATEMENT = "statement"

@@ -106,7 +106,7 @@ class Play:
         try:
             with clock:
                 pull(self.node.store, source=FolderSource(self.source.root), trust=self.node.trust)
-        except (RegistryError, RejoinderError) as error:
+        except RejoinderError as error:
             return offer.refusal is not None and isinstance(error, offer.refusal) and self.node.serves(before)
         return offer.refusal is None and self.node.serves(offer.release)
 

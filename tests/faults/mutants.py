@@ -25,20 +25,21 @@ from registry.folder import FolderSource
 from registry.pull import pull
 from registry.seen import STATE, Seen, check_fresh, read_seen, record
 from registry.shelves import LocalShelf
-from rejoinder.bundle import OpenRelease, open_release
+from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
-from rejoinder.index import IndexedReply
-from rejoinder.manifest import KINDS, MANIFEST, canonical_json, read_manifest
+from rejoinder.errors import RejoinderError
+from rejoinder.manifest import MANIFEST, canonical_json, read_manifest
+from rejoinder.parts.opened import OpenRelease, open_release
+from rejoinder.parts.replies import IndexedReply
 from rejoinder.proof import Installed
 from rejoinder.release import RELEASE, VERDICT
-from rejoinder.responder import Responder
 from rejoinder.store import Store, open_current
 from rejoinder.trust import Trust
-from tests.bundles import KEY, PHRASES, REPLIES
+from tests.bundles import KEY, KINDS, PHRASES, REPLIES
 from tests.faults.flips import damage
 from tests.faults.forger import documents, forge, promoted
 from tests.faults.outcome import Outcome
-from tests.faults.sample import REFUSALS, Tally, believing, built, contents, stored, words
+from tests.faults.sample import Tally, believing, built, contents, stored, words
 from tests.faults.shapes import Mutant, mutants
 
 #: What one try may cost; the largest mutants have a million entries.
@@ -98,7 +99,7 @@ def _remembered(installed: Installed, trust: Trust, mutant: Mutant) -> tuple[str
         check_fresh(installed.release, "champion", trust)
         record(installed.release, "champion", trust)
         found = read_seen(trust)
-    except REFUSALS:
+    except RejoinderError:
         return "refused", ""
     except Exception as error:
         return "lost", f"{mutant.kind}: {words(error)}"
@@ -215,7 +216,7 @@ class Base:
             opened = open_current(target, trust=self.trust)
             same = self.means_the_same(opened, name, mutant.data)
             opened.close()
-        except REFUSALS:
+        except RejoinderError:
             return "refused", ""
         except BaseException as error:  # a panic of the tokenizers is no Exception
             if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -252,7 +253,7 @@ class Base:
             try:
                 act(folder, store)
                 ends.append(f"{verb}")
-            except REFUSALS:
+            except RejoinderError:
                 ends.append(f"not {verb}")
             except Exception as error:
                 return "lost", f"{what}, when {verb}: {words(error)}"

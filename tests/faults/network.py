@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from registry.errors import RegistryError
 from registry.http import Patience
 from registry.pull import pull
 from registry.rest import ServerSource
@@ -131,7 +130,7 @@ def _survives(scene: Scene, uri: str, proxy: Proxy, fault: Fault, patience: Pati
     proxy.fault = fault
     try:
         pull(node.store, source=ServerSource(uri, patience), trust=node.trust)
-    except (RegistryError, RejoinderError):
+    except RejoinderError:
         if passes or not node.serves(scene.old):
             return False
     else:

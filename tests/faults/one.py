@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from importlib import import_module
 from pathlib import Path
 
+from rejoinder.progress import QUIET
 from tests.faults.outcome import Outcome
 
 
@@ -19,6 +21,7 @@ def run_one(module: str, name: str) -> Outcome:
     Returns:
         What became of it.
     """
+    os.environ[QUIET] = "1"  # a fault pulls hundreds of times
     fault = getattr(import_module(f"tests.faults.{module}"), name)
     with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as root:
         outcome: Outcome = fault(Path(root))

@@ -13,32 +13,28 @@ from typing import Any
 from unittest.mock import patch
 
 from registry.bom import bill_of_materials
-from registry.errors import RegistryError
 from registry.provenance import provenance
-from rejoinder.errors import RejoinderError
 from rejoinder.manifest import Digest, digest_bytes, read_manifest
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from rejoinder.trust import Trust
 from tests.bundles import KEY, build_bundles, pin, put_in_store, seal
 
-#: What a refusal looks like; everything else that is raised is a crash.
-REFUSALS = (RejoinderError, RegistryError)
 #: Calls that parse what lies in a bundle: module, and the name there.
 PARSERS = (
     ("onnxruntime", "InferenceSession"),
     ("faiss", "read_index"),
     ("numpy", "load"),
     ("numpy.lib.format", "open_memmap"),
-    ("rejoinder.vectorizer", "check_onnx"),
-    ("rejoinder.vectorizer", "open_tokenizer"),
-    ("rejoinder.vectorizer", "load_vectorizer"),
-    ("rejoinder.index", "open_shard"),
-    ("rejoinder.index", "read_replies"),
-    ("rejoinder.bundle", "model_problems"),
+    ("rejoinder.parts.vectorizer", "check_onnx"),
+    ("rejoinder.parts.vectorizer", "open_tokenizer"),
+    ("rejoinder.parts.vectorizer", "load_vectorizer"),
+    ("rejoinder.parts.replies", "open_shard"),
+    ("rejoinder.parts.replies", "read_replies"),
+    ("rejoinder.parts.vectorizer", "model_problems"),
 )
 #: Modules of ours that read JSON out of bundles, and the one class whose method is the tokenizers' parser.
-READERS = ("rejoinder.index", "rejoinder.probes")
+READERS = ("rejoinder.parts.replies", "rejoinder.parts.probes")
 #: Parsers of our own documents: they may see bytes whose digest is the pinned one, and no others.
 DOCUMENTS = (("rejoinder.manifest", "parse_manifest"), ("rejoinder.release", "parse_release"))
 
@@ -136,9 +132,9 @@ def watched_parsers(genuine: Mapping[Path, bytes]) -> Iterator[list[str]]:
         for module in READERS:
             loads = _noting(seen, f"{module}.json", json.loads)
             stack.enter_context(patch(f"{module}.json", SimpleNamespace(loads=loads, dumps=json.dumps)))
-        from_file = import_module("rejoinder.vectorizer").Tokenizer.from_file
+        from_file = import_module("rejoinder.parts.vectorizer").Tokenizer.from_file
         double = SimpleNamespace(from_file=_noting(seen, "tokenizers", from_file))
-        stack.enter_context(patch("rejoinder.vectorizer.Tokenizer", double))
+        stack.enter_context(patch("rejoinder.parts.vectorizer.Tokenizer", double))
         yield seen
 
 

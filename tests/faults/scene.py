@@ -16,7 +16,7 @@ from registry.folder import FolderSource
 from registry.install import incoming
 from registry.pull import pull
 from rejoinder.errors import RejoinderError
-from rejoinder.manifest import Kind
+from rejoinder.parts import Kind
 from rejoinder.proof import Installed, prove
 from rejoinder.release import Release
 from rejoinder.store import Store

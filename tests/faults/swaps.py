@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rejoinder.bundle import OpenRelease, open_release
+from rejoinder.answer.reply import Reply
 from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.holder import Holder
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.proof import Installed
-from rejoinder.responder import Reply
 from rejoinder.trust import Trust
 from tests.bundles import KEY, REPLIES, build_bundles, pin
 from tests.faults.outcome import Outcome

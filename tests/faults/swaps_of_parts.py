@@ -11,12 +11,23 @@ from typing import Any
 
 import numpy as np
 
-from rejoinder.bundle import open_release
 from rejoinder.errors import BundleError
-from rejoinder.manifest import KINDS, Kind
+from rejoinder.parts import Kind
+from rejoinder.parts.opened import open_release
 from rejoinder.proof import Installed
 from rejoinder.text import NORMALIZATION_VERSION
-from tests.bundles import DIM, FORMS, build_bundles, pin, reseal, reseal_model, weights, write_onnx, write_tokenizer
+from tests.bundles import (
+    DIM,
+    FORMS,
+    KINDS,
+    build_bundles,
+    pin,
+    reseal,
+    reseal_model,
+    weights,
+    write_onnx,
+    write_tokenizer,
+)
 from tests.faults.outcome import Outcome
 from tests.faults.sample import Tally, believing, words
 

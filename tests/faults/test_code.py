@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from registry import pull
-from rejoinder import cache, probes, proof, signature
+from rejoinder import proof, signature
+from rejoinder.parts import phrases, probes
 from tests.faults.code import code_beside, code_in_a_source, code_in_mlflow, code_listed, code_signed
 
 
@@ -33,7 +34,7 @@ def test_the_check_sees_a_pickle_that_runs(tmp_path: Path, monkeypatch: pytest.M
     def careless(path: Path, *_: object) -> object:
         return np.load(path, allow_pickle=True)
 
-    monkeypatch.setattr(cache, "map_array", careless)
+    monkeypatch.setattr(phrases, "map_array", careless)
     monkeypatch.setattr(probes, "map_array", careless)
     outcome = code_signed(tmp_path)
     assert outcome.survived < outcome.tries

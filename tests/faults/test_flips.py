@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rejoinder import bundle, proof, signature
-from rejoinder.index import ReplyIndex
+from rejoinder import proof, signature
 from rejoinder.manifest import read_manifest
+from rejoinder.parts import opened
+from rejoinder.parts.replies import ReplyIndex
 from tests.faults.flips import byte_flips, truncations
 
 
@@ -37,7 +38,7 @@ def test_the_check_sees_a_parser_that_runs_too_early(tmp_path: Path, monkeypatch
         ReplyIndex(installed.bundles["index"], read_manifest(installed.bundles["index"]))
         return prove(installed, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(bundle, "prove", late)
+    monkeypatch.setattr(opened, "prove", late)
     outcome = byte_flips(tmp_path, 40)
     assert outcome.survived < outcome.tries
     assert "ran before the refusal" in outcome.note

@@ -10,7 +10,8 @@ import pytest
 from registry import promote, seen
 from rejoinder import proof, release, signature
 from rejoinder.errors import FormatError
-from rejoinder.manifest import KINDS, parse_clearly
+from rejoinder.manifest import parse_clearly
+from tests.bundles import KINDS
 from tests.faults import forger, mutants
 from tests.faults.mutants import malformed, malformed_and_signed, malformed_memory, strictly
 

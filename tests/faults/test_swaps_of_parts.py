@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rejoinder import bundle, proof
+from rejoinder import proof
+from rejoinder.parts import PARTS, PHRASES, REPLIES, Part
 from tests.faults.swaps_of_parts import LIES, parts_swapped, parts_that_lie
 
 
@@ -22,11 +23,11 @@ def test_parts_that_lie_are_refused_by_name(tmp_path: Path) -> None:
     assert outcome.survived == outcome.tries, outcome.note
 
 
-@pytest.mark.parametrize("probe", ["cache_problems", "index_problems"])
+@pytest.mark.parametrize("part", [PHRASES, REPLIES], ids=lambda part: part.name)
 def test_the_check_sees_that_a_probe_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, probe: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: Part
 ) -> None:
-    monkeypatch.setattr(bundle, probe, lambda *_: [])
+    monkeypatch.setattr(f"{part.module}.probe", lambda *_: [])
     assert parts_swapped(tmp_path).survived < 54
 
 
@@ -36,6 +37,6 @@ def test_the_check_sees_that_nobody_compares_vectorizers(tmp_path: Path, monkeyp
 
 
 def test_the_check_sees_that_the_model_is_not_probed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for probe in ("model_problems", "cache_problems", "index_problems"):
-        monkeypatch.setattr(bundle, probe, lambda *_: [])
+    for part in PARTS:
+        monkeypatch.setattr(f"{part.module}.probe", lambda *_: [])
     assert parts_that_lie(tmp_path).survived < len(LIES)

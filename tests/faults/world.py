@@ -19,16 +19,16 @@ from typing import Any, BinaryIO
 import pytest
 
 from registry.client import ClientSource
-from registry.errors import RegistryError
 from registry.folder import FolderSource
 from registry.source import Source
 from rejoinder.errors import RejoinderError
-from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, canonical_json
+from rejoinder.manifest import MANIFEST, Digest, canonical_json
+from rejoinder.parts import Kind
 from rejoinder.release import RELEASE, parse_time
 from rejoinder.signature import SIGNATURE, SIGNED
 from rejoinder.store import Store
 from rejoinder.trust import Trust
-from tests.bundles import KEY, build_bundles, reseal
+from tests.bundles import KEY, KINDS, build_bundles, reseal
 from tests.faults.memory_client import MemoryClient
 from tests.faults.power import Power, PowerCut, watched
 
@@ -97,7 +97,7 @@ class World:
                 action()
             except PowerCut:
                 self.stage.counts["cut off"] += 1
-            except (RegistryError, RejoinderError) as error:
+            except RejoinderError as error:
                 self.stage.counts["refused"] += 1
                 return error
         return None

@@ -16,7 +16,8 @@ from registry.promote import promote
 from registry.publish import publish
 from registry.releases import bundle_model, read_catalog
 from registry.tracking import Version, connect, versions
-from rejoinder.manifest import Kind, digest_bytes
+from rejoinder.manifest import digest_bytes
+from rejoinder.parts import Kind
 from rejoinder.release import VERDICT, Blessing, Release
 from tests.bundles import signer, write_verdict
 

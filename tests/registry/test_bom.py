@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 
 from registry import bom as module
 from registry.bom import LIBRARIES, bill_of_materials, estimates
-from rejoinder.manifest import KINDS, MANIFEST, Digest, Kind, Manifest, canonical_json, read_manifest
+from rejoinder.manifest import MANIFEST, Digest, Manifest, canonical_json, read_manifest
+from rejoinder.parts import Kind
 from rejoinder.release import Release
-from tests.bundles import PHRASES, REPLIES, build_bundles, release_of
+from tests.bundles import KINDS, PHRASES, REPLIES, build_bundles, release_of
 from tests.reach import ROOT
 
 METRICS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from registry.champion import open_champion
-from rejoinder.bundle import open_release
+from rejoinder.parts.opened import open_release
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from stages.benchmark import sizes

@@ -15,17 +15,18 @@ from rich.console import Console
 
 import registry.shelves
 from registry.bom import Estimate
-from registry.cli import RegistryCommands
 from registry.cli_describe import diff, diff_table, show
 from registry.describe import Difference, describe, differences
 from registry.errors import NotFoundError
-from rejoinder.manifest import FileEntry, Kind, Manifest, digest_bytes, read_manifest
+from rejoinder.cli import Commands
+from rejoinder.manifest import FileEntry, Manifest, digest_bytes, read_manifest
+from rejoinder.parts import Kind
 from rejoinder.store import Store
 from tests.bundles import PHRASES, REPLIES, build_bundles, release_of
 from tests.registry.test_describe import shelve, statement, verdict
 
 GREEN, RED = "\x1b[32m", "\x1b[31m"
-group = RegistryCommands("rejoinder", commands=[show, diff])
+group = Commands("rejoinder", commands=[show, diff])
 
 
 def run(*arguments: str) -> Result:

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from registry.collect import collect
 from registry.install import activate, incoming, install_release, locked, part_dir
 from rejoinder.lease import take_lease
-from rejoinder.manifest import KINDS, Digest
+from rejoinder.manifest import Digest
 from rejoinder.proof import Installed, prove
 from rejoinder.release import RELEASE, Release
 from rejoinder.store import Store
-from tests.bundles import pin, put_in_store, reseal, seal
+from tests.bundles import KINDS, pin, put_in_store, reseal, seal
 from tests.conftest import copy_of
 from tests.rejoinder.test_bundle import flip
 

@@ -18,10 +18,11 @@ from registry.bom import Estimate, bill_of_materials
 from registry.describe import SECTIONS, Description, Difference, describe, differences, facts
 from registry.provenance import provenance
 from rejoinder.errors import FormatError
-from rejoinder.manifest import KINDS, FileEntry, Kind, Manifest, digest_bytes, read_manifest
+from rejoinder.manifest import FileEntry, Manifest, digest_bytes, read_manifest
+from rejoinder.parts import Kind
 from rejoinder.release import Release
 from stages.gate import judge
-from tests.bundles import PHRASES, REPLIES, build_bundles, release_of
+from tests.bundles import KINDS, PHRASES, REPLIES, build_bundles, release_of
 from tests.stages.test_gate import PARAMS, against_champion, audited
 
 LEAK = "somewhere a canary was found"

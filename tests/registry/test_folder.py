@@ -9,14 +9,14 @@ import pytest
 from registry.errors import NotFoundError, TransferError
 from registry.folder import FolderSource
 from registry.pull import pull
-from rejoinder.bundle import open_release
 from rejoinder.errors import BundleError, FreshnessError, IntegrityError
-from rejoinder.manifest import KINDS, Digest
+from rejoinder.manifest import Digest
+from rejoinder.parts.opened import open_release
 from rejoinder.proof import Installed
 from rejoinder.signature import MAX_BYTES
 from rejoinder.store import Store
 from rejoinder.trust import Trust
-from tests.bundles import pin, put_in_store
+from tests.bundles import KINDS, pin, put_in_store
 from tests.rejoinder.test_bundle import flip
 
 

@@ -17,7 +17,8 @@ from registry.promote import Promotion, promote
 from registry.publish import publish
 from registry.releases import bundle_model, champion, read_catalog
 from registry.tracking import connect, mark, versions
-from rejoinder.manifest import Kind, VectorizerId
+from rejoinder.manifest import VectorizerId
+from rejoinder.parts import Kind
 from rejoinder.proof import Installed
 from rejoinder.release import VERDICT, Release, parse_time
 from rejoinder.trust import Trust

@@ -14,10 +14,10 @@ from registry.publish import publish
 from registry.releases import bundle_model, champion, read_catalog
 from registry.tracking import connect, drop_alias, versions
 from rejoinder.errors import ConsistencyError, IntegrityError
-from rejoinder.manifest import KINDS, digest_file
+from rejoinder.manifest import digest_file
 from rejoinder.proof import Installed
 from rejoinder.signature import SIGNATURE, SIGNED
-from tests.bundles import build_bundles, reseal, write_verdict
+from tests.bundles import KINDS, build_bundles, reseal, write_verdict
 from tests.registry.artifacts import ship, stored_file
 from tests.rejoinder.test_bundle import flip
 

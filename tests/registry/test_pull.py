@@ -12,12 +12,13 @@ from registry.errors import NotFoundError, TransferError
 from registry.install import clean, incoming, part_dir
 from registry.promote import rollback
 from registry.pull import pull
-from rejoinder.bundle import open_release
 from rejoinder.errors import BundleError, ConsistencyError, IntegrityError
-from rejoinder.manifest import KINDS, Kind
+from rejoinder.parts import Kind
+from rejoinder.parts.opened import open_release
 from rejoinder.proof import Installed
 from rejoinder.release import Release
 from rejoinder.store import Store
+from tests.bundles import KINDS
 from tests.registry.artifacts import ship, stored_file
 from tests.rejoinder.test_bundle import FILES, flip
 
@@ -61,7 +62,7 @@ def test_bundles_that_were_proved_here_are_not_opened_again(
 ) -> None:
     pull(remote.store, remote.name, 1)
     back = rollback(remote.name).release
-    monkeypatch.setattr("rejoinder.bundle.open_release", refuse)
+    monkeypatch.setattr("rejoinder.parts.opened.open_release", refuse)
     assert pull(remote.store, remote.name).release == back
     assert back.content == remote.release.content
     with pytest.raises(ConsistencyError, match="opened"):

@@ -9,12 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rejoinder.bundle import OpenRelease, open_model, open_release
 from rejoinder.errors import BundleError, ConsistencyError, InputError, IntegrityError, ProbeError
 from rejoinder.layout import TOKENIZER
-from rejoinder.manifest import KINDS, Kind, read_manifest
+from rejoinder.manifest import read_manifest
+from rejoinder.parts import Kind
+from rejoinder.parts.opened import OpenRelease, open_model, open_release
 from rejoinder.proof import Installed
-from tests.bundles import FORMS, TOLERANCE, WORDS, pin, reseal, reseal_model, weights, write_onnx, write_tokenizer
+from tests.bundles import (
+    FORMS,
+    KINDS,
+    TOLERANCE,
+    WORDS,
+    pin,
+    reseal,
+    reseal_model,
+    weights,
+    write_onnx,
+    write_tokenizer,
+)
 
 FILES: dict[Kind, tuple[str, ...]] = {
     "model": ("model.cpu.onnx", "model.fp16.onnx", "probes.json", "probes.npy", "tokenizer.json"),
@@ -77,7 +89,7 @@ def test_an_unlisted_file_is_refused(mine: Installed, kind: Kind, name: str) -> 
 
 def test_damage_in_several_bundles_is_reported_at_once(mine: Installed) -> None:
     for kind, name in (("model", "tokenizer.json"), ("cache", "keys.npy"), ("index", "replies.jsonl")):
-        flip(mine.bundles[kind] / name, 0.5)  # type: ignore[index]
+        flip(mine.bundles[kind] / name, 0.5)
     with pytest.raises(IntegrityError) as caught:
         open_release(mine)
     assert where(caught.value) == ["model/tokenizer.json", "cache/keys.npy", "index/replies.jsonl"]

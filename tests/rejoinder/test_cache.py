@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rejoinder.bundle import OpenRelease
-from rejoinder.cache import CachedVectorizer, PhraseCache, write_cache
+from rejoinder.parts.arrays import Vectors
+from rejoinder.parts.opened import OpenRelease
+from rejoinder.parts.phrases import CachedVectorizer, PhraseCache, write_cache
 from rejoinder.text import normalize
-from rejoinder.vectorizer import Vectors
 from tests.bundles import DIM, PHRASES
 
 

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rejoinder.cache import KEYS, VECTORS, PhraseCache, map_array, write_cache
 from rejoinder.errors import BundleError, ConsistencyError, FormatError
+from rejoinder.parts.arrays import map_array
+from rejoinder.parts.phrases import KEYS, VECTORS, PhraseCache, write_cache
 from tests.rejoinder.test_cache import unit_rows
 
 PHRASES = ("hi", "hello", "bye")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from rejoinder.answer import responder
+from rejoinder.answer.state import Step
 from rejoinder.cli import main
 from rejoinder.store import Store
 from tests.bundles import REPLIES, build_bundles, pin, put_in_store
@@ -39,14 +42,29 @@ def test_ask_for_machines(store: Store) -> None:
     answer = json.loads(run(store, "ask", "--json", "hi").stdout)
     assert answer["source"] == "cold"
     assert answer["release"] == str(store.current().release)
-    assert set(answer["milliseconds"]) == {"open", "encode", "search", "filter"}
+    assert set(answer["milliseconds"]) == {"open", "encode", "retrieve", "search", "filter", "choose"}
+    assert answer["milliseconds"]["search"] == answer["milliseconds"]["retrieve"]
     assert answer["text"] in [c["text"] for c in answer["candidates"] if c["dropped"] is None]
+
+
+def test_steps_are_shown_whatever_they_are_called(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    shy = Step("shy", lambda state: state.drop(lambda candidate: "too loud" if candidate.score > 0.9 else None))
+    monkeypatch.setattr(responder, "STEPS", (*responder.STEPS[:2], shy, *responder.STEPS[2:]))
+    steps = {
+        step["name"]: step for step in json.loads(run(store, "ask", "--json", "I feel lonely").stdout)["steps"]
+    }
+    assert list(steps) == ["encode", "retrieve", "shy", "filter", "choose"]
+    assert (steps["retrieve"]["candidates_in"], steps["retrieve"]["candidates_out"]) == (0, 20)
+    loud = steps["shy"]["dropped"]["too loud"]
+    assert steps["shy"]["candidates_out"] == steps["filter"]["candidates_in"] == 20 - loud < 20
+    shown = run(store, "ask", "--trace", "I feel lonely").stderr
+    assert re.search(rf"shy +\S +\S+ +\S +20 +\S +{20 - loud} +\S +too loud {loud} ", shown)
 
 
 def test_the_trace_leaves_standard_output_alone(store: Store) -> None:
     result = run(store, "ask", "--trace", "I feel lonely")
     assert result.stdout.strip() in REPLIES
-    for part in ("cache hit (cold)", "echo", "open", "encode", "search", "filter"):
+    for part in ("cache hit (cold)", "echo", "open", "encode", "retrieve", "filter"):
         assert part in result.stderr
 
 

@@ -16,13 +16,14 @@ import pytest
 
 from registry.install import activate, locked
 from rejoinder import holder as module
-from rejoinder.bundle import OpenRelease, open_release
+from rejoinder.answer.reply import Reply
+from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.errors import IntegrityError, ProbeError, SwapError
 from rejoinder.holder import Holder
 from rejoinder.lease import sole_use
+from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.proof import Installed
-from rejoinder.responder import Reply, Responder
 from rejoinder.store import Store
 from tests.bundles import REPLIES, pin, put_in_store
 from tests.faults.swaps import hundred_swaps, wrong_with
@@ -138,7 +139,7 @@ def test_a_damaged_release_is_refused_with_all_problems_and_the_old_one_serves(
 ) -> None:
     for name in ("model/tokenizer.json", "index/replies.jsonl"):
         kind, file = name.split("/")
-        path = second.bundles[kind] / file  # type: ignore[index]
+        path = second.bundles[kind] / file
         path.write_bytes(path.read_bytes()[:-1] + b"#")
     with pytest.raises(SwapError) as caught:
         holder.swap(second)

@@ -9,6 +9,6 @@ HEAVY = ("torch", "transformers", "pandas", "polars", "pydantic", "mlflow", "pre
 
 
 def test_serving_loads_nothing_heavy() -> None:
-    code = f"import rejoinder.responder, registry.cli, sys; print([m for m in {HEAVY} if m in sys.modules])"
+    code = f"import rejoinder.answer.responder, registry.cli, sys; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rejoinder.bundle import OpenRelease
 from rejoinder.errors import BundleError, ConsistencyError, FormatError
-from rejoinder.index import REPLIES as REPLIES_FILE
-from rejoinder.index import IndexedReply, ReplyIndex, open_shard, shard_file, write_index
 from rejoinder.manifest import Manifest, VectorizerId, digest_bytes, read_manifest, write_manifest
-from rejoinder.vectorizer import Vectors
+from rejoinder.parts.arrays import Vectors
+from rejoinder.parts.opened import OpenRelease
+from rejoinder.parts.replies import REPLIES_FILE, IndexedReply, ReplyIndex, open_shard, shard_file, write_index
 from tests.bundles import REPLIES
 from tests.rejoinder.test_cache import unit_rows
 

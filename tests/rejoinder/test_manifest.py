@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from rejoinder.errors import FormatError, IntegrityError
 from rejoinder.manifest import (
-    KINDS,
     FileEntry,
     Manifest,
     VectorizerId,
@@ -25,6 +24,7 @@ from rejoinder.manifest import (
 )
 from rejoinder.proof import Installed
 from rejoinder.release import parse_release
+from tests.bundles import KINDS
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 _json = st.recursive(_scalars, lambda v: st.lists(v, max_size=3) | st.dictionaries(st.text(), v, max_size=3))

@@ -122,8 +122,9 @@ OPEN_A_LARGE_MODEL = """
 import re, sys
 from pathlib import Path
 import numpy as np
-from rejoinder.memory import MODEL_FACTOR, SMALL_CHANGE, give_back
-from rejoinder.vectorizer import _load_session
+from rejoinder.memory import SMALL_CHANGE, give_back
+from rejoinder.parts.onnx_session import open_session
+from rejoinder.parts.vectorizer import MODEL_FACTOR
 
 def kilobytes(what):
     return int(re.search(what + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
@@ -131,7 +132,7 @@ def kilobytes(what):
 path = Path(sys.argv[1])
 give_back()
 before, resident = kilobytes("RssAnon"), kilobytes("VmRSS")
-session = _load_session(path, "CPUExecutionProvider")
+session = open_session(path, "CPUExecutionProvider")
 ids = np.ones((32, 64), np.int64)
 session.run(None, {"input_ids": ids, "attention_mask": ids})
 taken = kilobytes("VmHWM") - resident << 10

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.errors import FormatError
-from rejoinder.onnx_guard import LEADS, check_onnx, onnx_problems
+from rejoinder.parts.onnx_guard import LEADS, check_onnx, onnx_problems
 from tests.bundles import weights, write_onnx
 
 onnx = pytest.importorskip("onnx")

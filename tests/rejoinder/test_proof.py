@@ -11,11 +11,9 @@ import pytest
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError, IntegrityError, SignatureError
 from rejoinder.manifest import (
-    KINDS,
     MANIFEST,
     Digest,
     FileEntry,
-    Kind,
     Manifest,
     VectorizerId,
     canonical_json,
@@ -23,6 +21,7 @@ from rejoinder.manifest import (
     digest_file,
     read_manifest,
 )
+from rejoinder.parts import Kind
 from rejoinder.proof import (
     Installed,
     prove,
@@ -36,7 +35,7 @@ from rejoinder.release import RELEASE, VERDICT, Blessing
 from rejoinder.signature import SIGNATURE
 from rejoinder.text import NORMALIZATION_VERSION
 from rejoinder.trust import Trust
-from tests.bundles import pin, reseal, seal, signer
+from tests.bundles import KINDS, pin, reseal, seal, signer
 from tests.rejoinder.test_bundle import flip
 
 ZERO = Digest("sha256:" + "0" * 64)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rejoinder import openssf
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError
-from rejoinder.manifest import KINDS, Digest, canonical_json, digest_bytes, parse_manifest
+from rejoinder.manifest import Digest, canonical_json, digest_bytes, parse_manifest
 from rejoinder.proof import Installed, verify_signer
 from rejoinder.release import (
     RELEASE,
@@ -30,6 +30,7 @@ from rejoinder.release import (
 )
 from rejoinder.signature import SIGNATURE, verify_signature
 from rejoinder.trust import Trust
+from tests.bundles import KINDS
 
 FORMATS = Path(__file__).parents[1] / "fixtures" / "formats"
 SIGNED_2 = FORMATS / "release-2"
@@ -76,7 +77,7 @@ def test_a_release_of_format_1_is_refused_by_name() -> None:
     path = FORMATS / "release-1" / RELEASE
     with pytest.raises(FormatError) as caught:
         parse_release(path.read_bytes(), "release.json")
-    assert [str(problem) for problem in caught.value.problems] == ["format: expected 2, got 1"]
+    assert [str(problem) for problem in caught.value.problems] == ["format: expected 2 or 3, got 1"]
 
 
 def test_manifests_of_format_1_are_read_for_ever() -> None:
@@ -141,9 +142,9 @@ def test_a_missing_or_unknown_field_is_named(change: dict[str, Any]) -> None:
         parse_release(document(**change), "r")
 
 
-@pytest.mark.parametrize("version", [1, 3, True, 2.5, "2", None, ...])
+@pytest.mark.parametrize("version", [1, 4, True, 2.5, "2", None, ...])
 def test_every_other_format_is_refused_by_name(version: Any) -> None:
-    with pytest.raises(FormatError, match="format: expected 2, got"):
+    with pytest.raises(FormatError, match="format: expected 2 or 3, got"):
         parse_release(document(format=version), "r")
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rejoinder.bundle import open_release
 from rejoinder.errors import IntegrityError, StoreError
 from rejoinder.home import home
 from rejoinder.manifest import Digest
+from rejoinder.parts.opened import open_release
 from rejoinder.proof import Installed
 from rejoinder.store import Store
 from tests.bundles import pin, put_in_store

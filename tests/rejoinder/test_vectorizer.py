@@ -12,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.bundle import OpenRelease, open_release
 from rejoinder.errors import FormatError, InputError
 from rejoinder.layout import TOKENIZER, model_file
 from rejoinder.manifest import read_manifest
-from rejoinder.probes import TEXTS
+from rejoinder.parts.onnx_session import session_options
+from rejoinder.parts.opened import OpenRelease, open_release
+from rejoinder.parts.probes import TEXTS
+from rejoinder.parts.vectorizer import batches, load_vectorizer
 from rejoinder.proof import Installed
 from rejoinder.text import normalize
-from rejoinder.vectorizer import batches, load_vectorizer, session_options
 
 
 @given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=50))

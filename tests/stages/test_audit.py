@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.cache import write_cache
-from rejoinder.index import IndexedReply, write_index
+from rejoinder.parts.phrases import write_cache
+from rejoinder.parts.replies import IndexedReply, write_index
 from stages import audit
 from stages.audit import Params, run
 from stages.leaks.search import search

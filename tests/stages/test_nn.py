@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from rejoinder.manifest import file_problems, read_manifest
-from rejoinder.probes import NORM_TOLERANCE
-from rejoinder.vectorizer import Vectorizer, cosines, load_vectorizer
+from rejoinder.parts.arrays import cosines
+from rejoinder.parts.probes import NORM_TOLERANCE
+from rejoinder.parts.vectorizer import Vectorizer, load_vectorizer
 from stages.errors import DataError, ParamsError
 from stages.export import Measured, build_bundle, choose_form, describe, make_forms
 from stages.nn.batches import BucketedBatches, bucketed_loader

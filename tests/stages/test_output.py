@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stages.errors import StageError
-from stages.output import whole_directory, write_json
+from stages.output import atomic_directory, write_json
 
 LOCK = ".out.lock"
 
@@ -19,7 +19,7 @@ def names(directory: Path) -> list[str]:
 def test_replaces_the_old_output_whole(tmp_path: Path) -> None:
     out = tmp_path / "out"
     for content in ("old", "new"):
-        with whole_directory(out) as directory:
+        with atomic_directory(out) as directory:
             (directory / content).write_text(content)
     assert names(out) == ["new"]
     assert names(tmp_path) == [LOCK, "out"]
@@ -27,11 +27,11 @@ def test_replaces_the_old_output_whole(tmp_path: Path) -> None:
 
 def test_an_error_keeps_the_old_output_and_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         (directory / "file").write_text("old")
 
     def fail() -> None:
-        with whole_directory(out) as directory:
+        with atomic_directory(out) as directory:
             (directory / "file").write_text("half")
             raise RuntimeError
 
@@ -45,15 +45,15 @@ def test_a_killed_writer_leaves_no_output_and_the_next_heals(tmp_path: Path) -> 
     out = tmp_path / "out"
     code = (
         "import os, signal, pathlib\n"
-        "from stages.output import whole_directory\n"
-        f"with whole_directory(pathlib.Path({str(out)!r})) as directory:\n"
+        "from stages.output import atomic_directory\n"
+        f"with atomic_directory(pathlib.Path({str(out)!r})) as directory:\n"
         "    (directory / 'file').write_text('half')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     killed = subprocess.run([sys.executable, "-c", code], check=False)
     assert killed.returncode == -signal.SIGKILL
     assert not out.exists()
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         assert list(directory.iterdir()) == []
         (directory / "file").write_text("whole")
     assert names(tmp_path) == [LOCK, "out"]
@@ -70,8 +70,8 @@ def test_two_runs_cannot_write_the_same_output_at_once(tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
     code = (
         "import pathlib\n"
-        "from stages.output import whole_directory\n"
-        f"with whole_directory(pathlib.Path({str(out)!r})) as directory:\n"
+        "from stages.output import atomic_directory\n"
+        f"with atomic_directory(pathlib.Path({str(out)!r})) as directory:\n"
         "    (directory / 'file').write_text('first')\n"
         "    print('writing', flush=True)\n"
         "    input()\n"
@@ -81,17 +81,17 @@ def test_two_runs_cannot_write_the_same_output_at_once(tmp_path: Path) -> None:
         assert first.stdout.readline() == "writing\n"
         with (
             pytest.raises(StageError, match="out: another run is writing it; next: wait for it"),
-            whole_directory(out),
+            atomic_directory(out),
         ):
             pass
         first.communicate("\n")
     assert (first.returncode, (out / "file").read_text()) == (0, "first")
-    with whole_directory(out) as directory:
+    with atomic_directory(out) as directory:
         (directory / "file").write_text("second")
     assert (out / "file").read_text() == "second"
 
 
 def test_outputs_side_by_side_do_not_wait_for_each_other(tmp_path: Path) -> None:
-    with whole_directory(tmp_path / "a"), whole_directory(tmp_path / "b"):
+    with atomic_directory(tmp_path / "a"), atomic_directory(tmp_path / "b"):
         pass
     assert names(tmp_path) == [".a.lock", ".b.lock", "a", "b"]

@@ -12,20 +12,27 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
+from rejoinder.manifest import Manifest
+from rejoinder.parts import VECTORIZER
+from rejoinder.parts.arrays import Vectors, map_array, unit_rows
+from rejoinder.parts.probes import pick_rows, stored_vectors_problems
+from rejoinder.parts.vectorizer import Vectorizer
 from rejoinder.text import normalize
-from rejoinder.vectorizer import Vectorizer, Vectors
+
+if TYPE_CHECKING:
+    from rejoinder.parts.opening import Opening
 
 KEYS = "keys.npy"
 VECTORS = "vectors.npy"
-PHRASES = "phrases.txt"
+PHRASES_FILE = "phrases.txt"
+_COMPUTED = "model"  # source of a vector that neither part of the cache holds
 HOT_SIZE = 4096  # vectors; 3 MB at 192 dimensions
-_MAX_HEADER_BYTES = 4096  # of a .npy file; numpy writes 128
 
 
 def key_of(text: str) -> int:
@@ -50,34 +57,7 @@ def write_cache(directory: Path, phrases: Sequence[str], vectors: Vectors) -> No
         raise ValueError("two phrases share a key: expected distinct canonical phrases")
     np.save(directory / KEYS, keys[order])
     np.save(directory / VECTORS, vectors[order].astype(np.float16))
-    (directory / PHRASES).write_text("".join(phrases[row] + "\n" for row in order), encoding="utf-8")
-
-
-def map_array(path: Path, dtype: type[np.generic], shape: tuple[int | None, ...]) -> npt.NDArray[Any]:
-    """Map an array read-only, and check what it is before anybody uses it.
-
-    Args:
-        path: a .npy file, its bytes verified.
-        dtype: the type it must have.
-        shape: the shape it must have; None fits any length.
-
-    Returns:
-        The array.
-
-    Raises:
-        FormatError: if the file is no .npy file of plain numbers.
-        ConsistencyError: if its type or shape is another.
-    """
-    try:
-        found = np.lib.format.open_memmap(path, mode="r", max_header_size=_MAX_HEADER_BYTES)
-    except Exception as error:  # numpy's reader of headers raises what its parts raise, tokenize's errors among it
-        raise FormatError(str(path), [Problem(path.name, "a .npy file", type(error).__name__)]) from None
-    wanted = tuple("n" if length is None else length for length in shape)
-    fits = len(found.shape) == len(shape) and all(w in (None, g) for w, g in zip(shape, found.shape, strict=True))
-    if found.dtype != np.dtype(dtype) or not fits or not found.flags.c_contiguous:
-        got = f"{found.dtype} {found.shape}" + ("" if found.flags.c_contiguous else " by columns")
-        raise ConsistencyError(str(path), [Problem(path.name, f"{np.dtype(dtype)} {wanted}", got)])
-    return found
+    (directory / PHRASES_FILE).write_text("".join(phrases[row] + "\n" for row in order), encoding="utf-8")
 
 
 class PhraseCache:
@@ -136,12 +116,11 @@ class PhraseCache:
         Returns:
             float32 [n, dim].
         """
-        found = np.asarray(self._vectors[list(rows)], np.float32)
-        return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
+        return unit_rows(np.asarray(self._vectors[list(rows)], np.float32))
 
     def phrases(self) -> list[str]:
         """All phrases in row order; reads the whole file."""
-        return (self._directory / PHRASES).read_text(encoding="utf-8").split("\n")[:-1]
+        return (self._directory / PHRASES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,12 +163,12 @@ class CachedVectorizer:
             Their vectors, in order, and where each came from.
         """
         vectors = np.empty((len(texts), self._vectorizer.dim), np.float32)
-        sources = ["model"] * len(texts)
+        sources = [_COMPUTED] * len(texts)
         for row, text in enumerate(texts):
             found, sources[row] = self._look_up(text)
             if found is not None:
                 vectors[row] = found
-        missing = [row for row, source in enumerate(sources) if source == "model"]
+        missing = [row for row, source in enumerate(sources) if source == _COMPUTED]
         if missing:
             vectors[missing] = self._vectorizer.encode([texts[row] for row in missing])
             self._remember([texts[row] for row in missing], vectors[missing])
@@ -202,7 +181,7 @@ class CachedVectorizer:
         with self._lock:
             hot = self._hot.get(normalize(text))
             if hot is None:
-                return None, "model"
+                return None, _COMPUTED
             self._hot.move_to_end(normalize(text))
             return hot, "hot"
 
@@ -212,3 +191,26 @@ class CachedVectorizer:
                 self._hot[normalize(text)] = vector
             while len(self._hot) > self._hot_size:
                 self._hot.popitem(last=False)
+
+
+def open_part(opening: Opening) -> PhraseCache:
+    """Map the phrase cache of a release."""
+    vectorizer: Vectorizer = opening.opened[VECTORIZER.bundle]
+    return PhraseCache(opening.directory, opening.manifest.facts["phrases"], vectorizer.dim)
+
+
+def probe(opening: Opening, cache: PhraseCache) -> list[Problem]:
+    """Look rows up and encode them again, picked by the bundle's digest."""
+    vectorizer: Vectorizer = opening.opened[VECTORIZER.bundle]
+    phrases = cache.phrases()
+    rows = pick_rows(opening.manifest.digest, len(phrases))
+    fresh = vectorizer.encode([phrases[row] for row in rows])
+    lost = [row for row in rows if cache.get(phrases[row]) is None]
+    problems = [Problem("cache keys", "every phrase found", f"misses for rows {lost}")] if lost else []
+    return problems + stored_vectors_problems("cache vectors", fresh, cache.vectors(rows), opening.tolerance)
+
+
+def memory(manifest: Manifest, provider: str | None) -> int:
+    """Nothing: all of it is mapped, and mapped files take no memory that the machine could not have back."""
+    del manifest, provider
+    return 0

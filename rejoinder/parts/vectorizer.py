@@ -7,31 +7,30 @@ serves. One token batch gives the same vectors on each of these paths.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import numpy.typing as npt
-import onnxruntime as ort
 from tokenizers import Tokenizer
 
 from rejoinder.errors import FormatError, InputError, Problem
 from rejoinder.layout import FORMS, TOKENIZER, model_file
 from rejoinder.manifest import Digest, Manifest, VectorizerId, VectorizerSpec, digest_bytes
-from rejoinder.onnx_guard import check_onnx
-from rejoinder.process import threads
+from rejoinder.parts.arrays import Vectors
+from rejoinder.parts.onnx_guard import check_onnx
+from rejoinder.parts.onnx_session import default_provider, first_line, open_session
+from rejoinder.parts.probes import model_problems
 from rejoinder.text import normalize
 
-Vectors = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    from rejoinder.parts.opening import Opening
 
+#: Bytes of memory per byte of file, at the worst moment: opened, probed, and once used with the largest batch.
+#: Measured with a model of 62 MB: loading 2.1 times its file (ONNX Runtime holds the weights twice for a moment),
+#: after the probes 2.4, after the largest batch 3.0, because ONNX Runtime keeps that batch's memory.
+MODEL_FACTOR, TOKENIZER_FACTOR = 3, 16
 _BATCH = 32  # rows; sorted by length, larger batches gave nothing on two cores
-
-
-def default_provider() -> str:
-    """CUDA where ONNX Runtime has it, else the CPU."""
-    return next(p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in ort.get_available_providers())
 
 
 def open_tokenizer(path: Path, max_length: int) -> Tokenizer:
@@ -50,7 +49,7 @@ def open_tokenizer(path: Path, max_length: int) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises nothing more precise
-        raise FormatError(str(path), [Problem("tokenizer", "a readable tokenizer", _first_line(error))]) from None
+        raise FormatError(str(path), [Problem("tokenizer", "a readable tokenizer", first_line(error))]) from None
     tokenizer.no_padding()  # some tokenizer.json pad everything to 128
     # What was said last matters most in a context, so the cut is at its beginning.
     tokenizer.enable_truncation(max_length, direction="left")
@@ -106,7 +105,7 @@ class Vectorizer:
         self.spec = spec
         self.provider = provider
         self._tokenizer = open_tokenizer(directory / TOKENIZER, spec.max_length)
-        self._session = _session(directory / model_file(FORMS[provider]), provider)
+        self._session = open_session(directory / model_file(FORMS[provider]), provider)
 
     @property
     def id(self) -> VectorizerId:
@@ -187,61 +186,17 @@ def load_vectorizer(directory: Path, manifest: Manifest, provider: str | None = 
     return Vectorizer(directory, spec, provider)
 
 
-def cosines(a: Vectors, b: Vectors) -> npt.NDArray[np.float64]:
-    """Cosine of matching rows, computed in float64.
-
-    Args:
-        a: float32 [n, dim].
-        b: float32 [n, dim].
-
-    Returns:
-        float64 [n]; NaN where a row is all zeros.
-    """
-    left, right = a.astype(np.float64), b.astype(np.float64)
-    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.sum(left * right, axis=1) / lengths)
+def open_part(opening: Opening) -> Vectorizer:
+    """Load the vectorizer of a release."""
+    return load_vectorizer(opening.directory, opening.manifest, opening.provider)
 
 
-def session_options() -> Any:
-    """How every session is opened: quiet, writing no file, and reading none but the model.
-
-    Returns:
-        ONNX Runtime session options.
-    """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads()
-    options.log_severity_level = 3
-    options.enable_profiling = False
-    options.optimized_model_filepath = ""
-    # Spinning wins microseconds on an idle machine and burns whole cores on a shared one.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # `check_onnx` refuses values in other files. Should one ever slip through, its folder is one that cannot be.
-    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
-    # Not by its looks: ONNX Runtime has a format of its own that the guard does not know.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    return options
+def probe(opening: Opening, vectorizer: Vectorizer) -> list[Problem]:
+    """Compare this machine's tokens and vectors of the probe texts with the recorded ones."""
+    return model_problems(opening.directory, vectorizer, opening.tolerance)
 
 
-def _session(path: Path, provider: str) -> Any:
-    # Asked for a provider that it cannot load, ONNX Runtime would quietly run on the CPU instead.
-    if provider in ort.get_available_providers():
-        session = _load_session(path, provider)
-        if session.get_providers()[0] == provider:
-            return session
-    raise InputError(
-        f"{provider}: not to be had on this machine. Next: see rejoinder doctor, or use --provider cpu"
-    )
-
-
-def _load_session(path: Path, provider: str) -> Any:
-    try:
-        return ort.InferenceSession(str(path), session_options(), providers=[provider])
-    except Exception as error:  # a dozen classes of its own, without a common one
-        raise FormatError(
-            str(path), [Problem("model", "one that ONNX Runtime loads", _first_line(error))]
-        ) from None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:200]
+def memory(manifest: Manifest, provider: str | None) -> int:
+    """Bytes of the form that the provider runs and of the tokenizer, with what loading them takes besides."""
+    factors = {model_file(FORMS[provider or default_provider()]): MODEL_FACTOR, TOKENIZER: TOKENIZER_FACTOR}
+    return sum(factors.get(name, 0) * entry.size for name, entry in manifest.files.items())

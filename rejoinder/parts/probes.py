@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rejoinder.cache import PhraseCache, map_array
 from rejoinder.errors import FormatError, Problem
-from rejoinder.index import ReplyIndex
 from rejoinder.manifest import Digest
-from rejoinder.vectorizer import Vectorizer, Vectors, cosines
+from rejoinder.parts.arrays import Vectors, map_array, worst_distance
+
+if TYPE_CHECKING:
+    from rejoinder.parts.vectorizer import Vectorizer
 
 PROBES = "probes.json"
 PROBE_VECTORS = "probes.npy"
@@ -86,50 +87,23 @@ def _read_probes(path: Path) -> tuple[list[str], list[Any], Any]:
     return texts, tokens, document.get("vocabulary")
 
 
-def cache_problems(
-    cache: PhraseCache, vectorizer: Vectorizer, digest: Digest, tolerance: float = 0.0
-) -> list[Problem]:
-    """Encode rows of the cache again.
+def stored_vectors_problems(where: str, fresh: Vectors, stored: Vectors, tolerance: float) -> list[Problem]:
+    """Compare rows that were encoded again with those that a bundle holds.
 
     Args:
-        cache: opened from a verified bundle.
-        vectorizer: loaded from the model bundle of the same release.
-        digest: the cache bundle's digest; picks the rows.
+        where: for messages.
+        fresh: float32 [n, dim], encoded on this machine.
+        stored: float32 [n, dim], as the bundle holds them.
         tolerance: largest 1 - cos allowed for this provider, if above that of stored rows.
 
     Returns:
         What differs.
     """
-    phrases = cache.phrases()
-    rows = _pick(digest, len(phrases))
-    fresh = vectorizer.encode([phrases[row] for row in rows])
-    lost = [row for row in rows if cache.get(phrases[row]) is None]
-    problems = [Problem("cache keys", "every phrase found", f"misses for rows {lost}")] if lost else []
-    return problems + _vector_problems(
-        "cache vectors", fresh, cache.vectors(rows), max(STORED_TOLERANCE, tolerance)
-    )
+    return _vector_problems(where, fresh, stored, max(STORED_TOLERANCE, tolerance))
 
 
-def index_problems(
-    index: ReplyIndex, vectorizer: Vectorizer, digest: Digest, tolerance: float = 0.0
-) -> list[Problem]:
-    """Encode rows of the index again.
-
-    Args:
-        index: opened from a verified bundle.
-        vectorizer: loaded from the model bundle of the same release.
-        digest: the index bundle's digest; picks the rows.
-        tolerance: largest 1 - cos allowed for this provider, if above that of stored rows.
-
-    Returns:
-        What differs.
-    """
-    rows = _pick(digest, len(index))
-    fresh = vectorizer.encode([index.replies[row].text for row in rows])
-    return _vector_problems("index vectors", fresh, index.reconstruct(rows), max(STORED_TOLERANCE, tolerance))
-
-
-def _pick(digest: Digest, n: int) -> list[int]:
+def pick_rows(digest: Digest, n: int) -> list[int]:
+    """Up to `ROWS` of n rows, picked by a bundle's digest: whoever makes a bundle cannot choose what is probed."""
     seed = int(digest.removeprefix("sha256:")[:16], 16)
     return sorted(np.random.default_rng(seed).choice(n, min(ROWS, n), replace=False).tolist())
 
@@ -146,8 +120,3 @@ def _vector_problems(where: str, got: Vectors, expected: Vectors, tolerance: flo
     if not distance <= tolerance:
         problems.append(Problem(where, f"1 - cos of at most {tolerance:g}", f"{distance:.3g}"))
     return problems
-
-
-def worst_distance(a: Vectors, b: Vectors) -> float:
-    """Largest 1 - cos between matching rows, each float32 [n, dim]."""
-    return float((1 - cosines(a, b)).max())

@@ -1,39 +1,62 @@
-"""Open a release: prove it, load it, probe it.
+"""Open a release: prove it, load its parts, probe them.
 
-No parser of models, indices or arrays sees a byte before everything has been proved. All problems are collected,
-then raised once.
+No parser of models, indices or arrays sees a byte before everything has been proved, and no module of a part is
+imported before. All problems are collected, then raised once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from rejoinder.cache import CachedVectorizer, PhraseCache
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError, ProbeError, Problem, RejoinderError
-from rejoinder.index import ReplyIndex
 from rejoinder.lease import take_lease
-from rejoinder.manifest import Kind, Manifest, file_problems, read_manifest
-from rejoinder.probes import cache_problems, index_problems, model_problems
+from rejoinder.manifest import Manifest, file_problems, read_manifest
+from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind, Part, in_order
+from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.proof import Installed, prove, spec_problems
 from rejoinder.release import Release
 from rejoinder.trust import Trust
-from rejoinder.vectorizer import Vectorizer, load_vectorizer
+
+if TYPE_CHECKING:
+    from rejoinder.parts.phrases import CachedVectorizer, PhraseCache
+    from rejoinder.parts.replies import ReplyIndex
+    from rejoinder.parts.vectorizer import Vectorizer
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRelease:
-    """A release, proved and loaded."""
+    """A release, proved and loaded.
+
+    Attributes:
+        release: which one.
+        parts: each open part by its kind; a kind that the release lacks is not there.
+        encoder: the vectorizer with the phrase cache in front.
+        lease: keeps the store from removing the release.
+    """
 
     release: Release
-    vectorizer: Vectorizer
+    parts: Mapping[Kind, Any]
     encoder: CachedVectorizer
-    cache: PhraseCache
-    index: ReplyIndex
     lease: BinaryIO
+
+    @property
+    def vectorizer(self) -> Vectorizer:
+        """Makes all vectors."""
+        return cast("Vectorizer", self.parts[VECTORIZER.bundle])
+
+    @property
+    def cache(self) -> PhraseCache:
+        """Vectors of common phrases."""
+        return cast("PhraseCache", self.parts[PHRASES.bundle])
+
+    @property
+    def index(self) -> ReplyIndex:
+        """What may be said."""
+        return cast("ReplyIndex", self.parts[REPLIES.bundle])
 
     def close(self) -> None:
         """Give the lease back: the store may remove this release once it is neither current nor previous."""
@@ -62,11 +85,18 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
     lease = take_lease(installed.folder)
     try:
         manifests = prove(installed, trust)
+        modules = {
+            part: module_of(part) for part in in_order(manifests)
+        }  # a missing package is no fault of the release
         with _refusing_crashes(str(installed.release)):
-            return _load(installed, manifests, provider, lease)
+            parts = _load(installed, manifests, modules, provider)
     except BaseException:
         lease.close()
         raise
+    from rejoinder.parts.phrases import CachedVectorizer
+
+    encoder = CachedVectorizer(parts[VECTORIZER.bundle], parts[PHRASES.bundle])
+    return OpenRelease(installed.release, parts, encoder, lease)
 
 
 @contextmanager
@@ -84,19 +114,29 @@ def _refusing_crashes(subject: str) -> Iterator[None]:
 
 
 def _load(
-    installed: Installed, manifests: Mapping[Kind, Manifest], provider: str | None, lease: BinaryIO
-) -> OpenRelease:
-    release = installed.release
-    vectorizer = load_vectorizer(installed.bundles["model"], manifests["model"], provider)
-    cache = PhraseCache(installed.bundles["cache"], manifests["cache"].facts["phrases"], vectorizer.dim)
-    index = ReplyIndex(installed.bundles["index"], manifests["index"], vectorizer.dim)
-    tolerance = float(manifests["model"].facts["tolerance"][vectorizer.provider])
-    problems = model_problems(installed.bundles["model"], vectorizer, tolerance)
-    problems += cache_problems(cache, vectorizer, release.bundles["cache"], tolerance)
-    problems += index_problems(index, vectorizer, release.bundles["index"], tolerance)
+    installed: Installed,
+    manifests: Mapping[Kind, Manifest],
+    modules: Mapping[Part, PartModule],
+    provider: str | None,
+) -> dict[Kind, Any]:
+    """Open every part, then probe every part: a probe may need any part that its own is tied to."""
+    opened: dict[Kind, Any] = {}
+    openings = {
+        part: Opening(installed.bundles[part.bundle], manifests[part.bundle], provider, opened) for part in modules
+    }
+    for part, module in modules.items():
+        opened[part.bundle] = module.open_part(openings[part])
+    tolerance = _tolerance(manifests[VECTORIZER.bundle], opened[VECTORIZER.bundle])
+    problems: list[Problem] = []
+    for part, module in modules.items():
+        problems += module.probe(replace(openings[part], tolerance=tolerance), opened[part.bundle])
     if problems:
-        raise ProbeError(str(release), problems)
-    return OpenRelease(release, vectorizer, CachedVectorizer(vectorizer, cache), cache, index, lease)
+        raise ProbeError(str(installed.release), problems)
+    return opened
+
+
+def _tolerance(model: Manifest, vectorizer: Vectorizer) -> float:
+    return float(model.facts["tolerance"][vectorizer.provider])
 
 
 def open_model(directory: Path, provider: str | None = None) -> tuple[Vectorizer, Manifest]:
@@ -112,10 +152,12 @@ def open_model(directory: Path, provider: str | None = None) -> tuple[Vectorizer
     Raises:
         BundleError: if the bundle is not what its own manifest says.
     """
+    from rejoinder.parts.vectorizer import load_vectorizer
+
     manifest = read_manifest(directory)
     problems = file_problems(directory, manifest)
     if problems:
         raise IntegrityError(str(directory), problems)
-    if manifest.kind != "model" or (problems := spec_problems(manifest)):
-        raise ConsistencyError(str(directory), problems or [Problem("kind", "model", manifest.kind)])
+    if manifest.kind != VECTORIZER.bundle or (problems := spec_problems(manifest)):
+        raise ConsistencyError(str(directory), problems or [Problem("kind", VECTORIZER.bundle, manifest.kind)])
     return load_vectorizer(directory, manifest, provider), manifest

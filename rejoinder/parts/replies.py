@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
@@ -16,9 +16,16 @@ import numpy.typing as npt
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
 from rejoinder.manifest import Manifest
-from rejoinder.vectorizer import Vectors
+from rejoinder.parts import VECTORIZER
+from rejoinder.parts.arrays import Vectors, unit_rows
+from rejoinder.parts.probes import pick_rows, stored_vectors_problems
 
-REPLIES = "replies.jsonl"
+if TYPE_CHECKING:
+    from rejoinder.parts.opening import Opening
+    from rejoinder.parts.vectorizer import Vectorizer
+
+REPLIES_FILE = "replies.jsonl"
+_MEMORY_FACTOR = 4  # bytes of memory per byte of replies.jsonl; the shards are mapped
 _MAGIC = b"IxSQ"  # FAISS's name of a scalar quantizer; other kinds nest, loop, or name files of their own
 _LIMITS = threading.Lock()  # FAISS's limits are the process's, not the call's
 
@@ -74,7 +81,7 @@ def write_index(directory: Path, replies: Sequence[IndexedReply], vectors: Vecto
         faiss.write_index(shard, str(directory / shard_file(number)))
         rows.append(len(part))
     lines = (json.dumps({"text": r.text, "senders": r.senders, "count": r.count}) + "\n" for r in replies)
-    (directory / REPLIES).write_text("".join(lines), encoding="utf-8")
+    (directory / REPLIES_FILE).write_text("".join(lines), encoding="utf-8")
     return rows
 
 
@@ -178,7 +185,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
     rows = manifest.facts.get("shard_rows")
     if not isinstance(rows, list) or not rows or not all(type(n) is int and n > 0 for n in rows):
         return [Problem("facts: shard_rows", "a positive number for each shard", "something else")]
-    needed = [REPLIES, *(shard_file(number) for number in range(len(rows)))]
+    needed = [REPLIES_FILE, *(shard_file(number) for number in range(len(rows)))]
     problems = [Problem(name, "a file of the bundle", "nothing") for name in needed if name not in manifest.files]
     for fact in ("context_turns", "candidates"):
         if fact in manifest.facts and not (type(manifest.facts[fact]) is int and manifest.facts[fact] > 0):
@@ -247,7 +254,7 @@ class ReplyIndex:
             except (FormatError, ConsistencyError) as error:
                 errors.append(error)
         try:
-            self.replies = read_replies(directory / REPLIES, sum(rows))
+            self.replies = read_replies(directory / REPLIES_FILE, sum(rows))
         except (FormatError, ConsistencyError) as error:
             errors.append(error)
         if errors:
@@ -305,5 +312,24 @@ class ReplyIndex:
         for row in rows:
             shard = int(np.searchsorted(self._starts, row, side="right")) - 1
             found.append(self._shards[shard].reconstruct(int(row - self._starts[shard])))
-        vectors = np.stack(found)
-        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+        return unit_rows(np.stack(found))
+
+
+def open_part(opening: Opening) -> ReplyIndex:
+    """Map the reply index of a release."""
+    vectorizer: Vectorizer = opening.opened[VECTORIZER.bundle]
+    return ReplyIndex(opening.directory, opening.manifest, vectorizer.dim)
+
+
+def probe(opening: Opening, index: ReplyIndex) -> list[Problem]:
+    """Encode rows again, picked by the bundle's digest."""
+    vectorizer: Vectorizer = opening.opened[VECTORIZER.bundle]
+    rows = pick_rows(opening.manifest.digest, len(index))
+    fresh = vectorizer.encode([index.replies[row].text for row in rows])
+    return stored_vectors_problems("index vectors", fresh, index.reconstruct(rows), opening.tolerance)
+
+
+def memory(manifest: Manifest, provider: str | None) -> int:
+    """Bytes of the replies' texts, once read; the shards are mapped."""
+    del provider
+    return _MEMORY_FACTOR * manifest.files[REPLIES_FILE].size

@@ -1,0 +1,67 @@
+"""What a caller gets: the reply, and how it came about, as plain frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One reply that was considered.
+
+    Attributes:
+        text: the reply.
+        score: inner product with the context, at most 1.
+        senders: distinct people who said it.
+        dropped: why it may not be said, or None.
+    """
+
+    text: str
+    score: float
+    senders: int
+    dropped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StepTrace:
+    """What one step did.
+
+    Attributes:
+        name: of the step.
+        milliseconds: wall time.
+        candidates_in: how many could be said before it.
+        candidates_out: how many can be said after it.
+        dropped: how many it dropped, by reason.
+    """
+
+    name: str
+    milliseconds: float
+    candidates_in: int
+    candidates_out: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """How a reply came about.
+
+    Attributes:
+        release: which release answered.
+        source: where the context's vector came from: "cold", "hot" or "model".
+        candidates: best first, the dropped ones too.
+        steps: in the order they ran.
+    """
+
+    release: str
+    source: str
+    candidates: tuple[Candidate, ...]
+    steps: tuple[StepTrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer; `text` is None if no candidate was fit to say."""
+
+    text: str | None
+    trace: Trace

@@ -1,0 +1,25 @@
+"""Encode the context, and retrieve the replies nearest to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rejoinder.answer.reply import Candidate
+from rejoinder.answer.state import State
+from rejoinder.text import context_text
+
+
+def encode(state: State) -> State:
+    """Turn the last turns into a vector."""
+    turns = int(state.release.index.facts["context_turns"])
+    encoded = state.release.encoder.encode([context_text(state.dialogue.texts, turns)])
+    return replace(state, vector=encoded.vectors[0], source=encoded.sources[0])
+
+
+def retrieve(state: State) -> State:
+    """Take the replies nearest to the context's vector as candidates."""
+    if state.vector is None:
+        raise ValueError("retrieve: expected the context's vector, got none. Next: put encode before it")
+    index = state.release.index
+    hits = index.nearest(state.vector, int(index.facts["candidates"]))
+    return replace(state, candidates=tuple(Candidate(h.reply.text, h.score, h.reply.senders) for h in hits))

@@ -1,0 +1,76 @@
+"""Show a reply: as one JSON object, or as tables on standard error."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from rejoinder.answer.reply import Reply, Trace
+
+_SOURCES = {
+    "cold": "cache hit (cold)",
+    "hot": "cache hit (hot)",
+    "model": "cache miss (model)",
+    "": "context not encoded",
+}
+_FORMER_KEYS = {"search": "retrieve"}  # of `milliseconds`, still given to whoever reads them
+
+
+def as_dict(reply: Reply, open_ms: float) -> dict[str, Any]:
+    """A reply and its trace as plain data.
+
+    Args:
+        reply: to show.
+        open_ms: what opening the release took, in milliseconds.
+
+    Returns:
+        What `rejoinder ask --json` prints.
+    """
+    trace = reply.trace
+    spent = {"open": open_ms, **{step.name: step.milliseconds for step in trace.steps}}
+    spent |= {former: spent[name] for former, name in _FORMER_KEYS.items() if name in spent}
+    return {
+        "text": reply.text,
+        "release": trace.release,
+        "source": trace.source,
+        "milliseconds": {name: round(value, 3) for name, value in spent.items()},
+        "steps": [asdict(step) | {"milliseconds": round(step.milliseconds, 3)} for step in trace.steps],
+        "candidates": [asdict(candidate) for candidate in trace.candidates],
+    }
+
+
+def print_trace(reply: Reply, open_ms: float) -> None:
+    """Print the candidates and the steps on standard error.
+
+    Args:
+        reply: to show.
+        open_ms: what opening the release took, in milliseconds.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    console.print(_candidates(reply))
+    console.print(_steps(reply.trace))
+    console.print(f"{_SOURCES[reply.trace.source]}; open {open_ms:.1f} ms", highlight=False)
+
+
+def _candidates(reply: Reply) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("rank", "score", "senders", "dropped", "text", title=reply.trace.release)
+    for rank, candidate in enumerate(reply.trace.candidates, 1):
+        said = Text(candidate.text, "bold" if candidate.text == reply.text else "")
+        table.add_row(str(rank), f"{candidate.score:.3f}", str(candidate.senders), candidate.dropped or "", said)
+    return table
+
+
+def _steps(trace: Trace) -> Any:
+    from rich.table import Table
+
+    table = Table("step", "ms", "in", "out", "dropped")
+    for step in trace.steps:
+        dropped = ", ".join(f"{reason} {count}" for reason, count in step.dropped.items())
+        counts = str(step.candidates_in), str(step.candidates_out)
+        table.add_row(step.name, f"{step.milliseconds:.2f}", *counts, dropped)
+    return table

@@ -1,0 +1,106 @@
+"""Parts: what a release is made of. One entry a kind, plain data that is read before anything is proved.
+
+Everything that travels, proves, opens, measures or shows a release loops over `PARTS`; a part joins with its entry
+here, its file beside it and the stage that builds it. Kinds come from this list alone, never from an environment
+variable, an entry point or a bundle. Importing this module imports none of the parts' own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+#: A part's kind as manifests, releases, folders and registered models write it: the name of its bundle.
+Kind = str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One kind of part.
+
+    Attributes:
+        name: what people call it.
+        bundle: what manifests, releases, folders and registered models call it.
+        files: pattern of the names of its files; a bundle holds no others.
+        facts: keys that its manifest must have to be read; see docs/bundle-format.md.
+        ties: bundles of the same release that it was made with. Everything is tied to the vectorizer by its id; of
+            any other the manifest's fact `ties` holds the digest.
+        module: opens, probes and measures it (`rejoinder.parts.opening.PartModule`); imported only after proof.
+        purpose: one sentence for the bill of materials.
+        required: whether every release has it; a release made before an optional part joined simply lacks it.
+    """
+
+    name: str
+    bundle: Kind
+    files: str
+    facts: tuple[str, ...]
+    ties: tuple[Kind, ...]
+    module: str
+    purpose: str
+    required: bool = False
+
+
+PARTS: tuple[Part, ...] = (
+    Part(
+        name="vectorizer",
+        bundle="model",
+        files=r"model\.[a-z0-9]+\.onnx|tokenizer\.json|probes\.(json|npy)",
+        facts=("vectorizer", "tolerance"),
+        ties=(),
+        module="rejoinder.parts.vectorizer",
+        purpose="Turns a text into a vector: ONNX forms and tokenizer, with probes that prove it",
+        required=True,
+    ),
+    Part(
+        name="phrases",
+        bundle="cache",
+        files=r"(keys|vectors)\.npy|phrases\.txt",
+        facts=("phrases",),
+        ties=("model",),
+        module="rejoinder.parts.phrases",
+        purpose="Vectors of common phrases, made by the model",
+        required=True,
+    ),
+    Part(
+        name="replies",
+        bundle="index",
+        files=r"shard-[0-9]{3,}\.faiss|replies\.jsonl",
+        facts=("shard_rows", "context_turns", "candidates"),
+        ties=("model",),
+        module="rejoinder.parts.replies",
+        purpose="Replies, each said by several people, and the vectors they are found by, made by the model",
+        required=True,
+    ),
+)
+VECTORIZER, PHRASES, REPLIES = PARTS[:3]
+
+
+def kinds() -> tuple[Kind, ...]:
+    """Every kind of bundle that this version knows, in the order in which they are opened."""
+    return tuple(part.bundle for part in PARTS)
+
+
+def required_kinds() -> tuple[Kind, ...]:
+    """The kinds that every release has."""
+    return tuple(part.bundle for part in PARTS if part.required)
+
+
+def in_order(given: Iterable[Kind]) -> list[Part]:
+    """The parts of some known kinds, in the order in which they are opened."""
+    wanted = set(given)
+    return [part for part in PARTS if part.bundle in wanted]
+
+
+def part_of(kind: Kind) -> Part:
+    """The part whose bundles are of a known kind."""
+    return next(part for part in PARTS if part.bundle == kind)
+
+
+def kinds_problem(given: Iterable[object]) -> str:
+    """What is wrong with a set of kinds that is to be one release; empty if nothing is."""
+    found = set(given)
+    if missing := [kind for kind in required_kinds() if kind not in found]:
+        return f"no {', '.join(missing)}"
+    if strange := found - set(kinds()):
+        return f"{len(strange)} of a kind that this version does not know"
+    return ""
