@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.reach import ROOT
@@ -34,9 +35,11 @@ def environment(project: Path) -> dict[str, str]:
     return {**{k: v for k, v in os.environ.items() if not k.startswith(dropped)}, **ours, **who}
 
 
-def run(project: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
+def run(
+    project: Path, *words: str, settings: Mapping[str, str] | None = None, timeout: float = 900
+) -> subprocess.CompletedProcess[str]:
     """Run a command in a copy; `settings` are more of the environment."""
     return subprocess.run(
-        words, cwd=project, env=environment(project) | settings, capture_output=True, text=True, timeout=900,
-        check=False,
+        words, cwd=project, env=environment(project) | dict(settings or {}), capture_output=True, text=True,
+        timeout=timeout, check=False,
     )  # fmt: skip

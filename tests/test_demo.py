@@ -83,7 +83,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     settings = poisoned(tmp_path_factory.mktemp("mine"))
     before = state(checkout)
     kill_half_way(checkout, settings)
-    done = run(checkout, *DEMO, **settings)
+    done = run(checkout, *DEMO, settings=settings, timeout=3600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return Demo(checkout, settings, before, done)
 
@@ -104,7 +104,7 @@ def test_every_stage_has_one_line_with_its_seconds(demo: Demo) -> None:
 
 def test_what_it_prints_to_go_on_with_works_as_printed(demo: Demo) -> None:
     ask = next(line.strip() for line in demo.done.stdout.splitlines() if " ask " in line)
-    done = run(demo.checkout, "bash", "-c", ask, REJOINDER_STORE="")
+    done = run(demo.checkout, "bash", "-c", ask, settings={"REJOINDER_STORE": ""})
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
 
@@ -128,10 +128,10 @@ def test_a_real_store_refuses_its_release_by_key_and_by_name(demo: Demo, tmp_pat
         "--store",
         str(tmp_path / "store"),
     )
-    by_key = run(demo.checkout, *pull, "--name", "rejoinder-demo", REJOINDER_TRUST=str(tmp_path))
+    by_key = run(demo.checkout, *pull, "--name", "rejoinder-demo", settings={"REJOINDER_TRUST": str(tmp_path)})
     assert by_key.returncode == 1
     assert "not signed by a trusted key" in by_key.stderr
-    by_name = run(demo.checkout, *pull, REJOINDER_TRUST=str(demo.folder / ".rejoinder/trust"))
+    by_name = run(demo.checkout, *pull, settings={"REJOINDER_TRUST": str(demo.folder / ".rejoinder/trust")})
     assert by_name.returncode == 1
     assert "expected rejoinder, got rejoinder-demo" in by_name.stderr
     assert Store(tmp_path / "store").current_digest() is None
@@ -139,7 +139,7 @@ def test_a_real_store_refuses_its_release_by_key_and_by_name(demo: Demo, tmp_pat
 
 def test_the_second_run_does_nothing_and_says_so(demo: Demo) -> None:
     built = {p: p.stat().st_mtime_ns for p in (demo.folder / "build").rglob("*") if p.is_file()}
-    done = run(demo.checkout, *DEMO, **demo.settings)
+    done = run(demo.checkout, *DEMO, settings=demo.settings)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Nothing to do: rejoinder-demo #1")
     assert built == {p: p.stat().st_mtime_ns for p in (demo.folder / "build").rglob("*") if p.is_file()}
@@ -149,7 +149,7 @@ def test_in_a_clone_that_was_moved_it_registers_anew_what_it_has_built(demo: Dem
     moved = tmp_path / "moved"
     os.rename(demo.checkout, moved)  # noqa: PTH104
     try:
-        done = run(moved, *DEMO, **demo.settings)
+        done = run(moved, *DEMO, settings=demo.settings)
     finally:
         os.rename(moved, demo.checkout)  # noqa: PTH104
     assert done.returncode == 0, done.stderr[-3000:]
