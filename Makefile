@@ -57,6 +57,7 @@ bench: .venv-bench/.installed ## anonymisation against Presidio, scale, and the 
 	.venv-bench/bin/python -m benchmarks.anonymization.quality --out build/bench/anonymization-quality.md
 	$(BIN)/python -m benchmarks.scale --out build/bench/scale.md
 	$(BIN)/python -m benchmarks.releases --out build/bench/releases.md
+	$(BIN)/python -m benchmarks.neighbours --out build/bench/neighbours.md
 
 .venv-bench/.installed: $(BIN)/.installed benchmarks/requirements.lock
 	test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench

@@ -170,8 +170,9 @@ class Endpoint:
         except _passing() as error:
             reason = str(error) if isinstance(error, RetryableError) else type(error).__name__
             raise error_class(
-                f"MLflow at {redacted_uri()} could not deliver {what}: {reason}, in {self._timeouts.attempts} tries. "
-                "Next: check the server, then try again; a pull goes on where it has stopped"
+                f"MLflow at {redacted_uri()} could not deliver {what}: {reason}, "
+                f"in {self._timeouts.attempts} tries. Next: check the server, then try again; a pull goes on where "
+                "it has stopped"
             ) from None
 
 

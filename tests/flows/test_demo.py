@@ -8,7 +8,7 @@ import yaml
 from flows import demo
 from flows.small_build import write_if_other, write_slice
 from stages import STAGES
-from stages.params import load_params
+from stages.common.params import load_params
 from tests.reach import ROOT
 
 
@@ -43,7 +43,7 @@ def test_what_is_as_it_was_is_not_written_again(tmp_path: Path) -> None:
 def test_its_parameters_are_the_products_with_some_changed(folder: Path, stage: str) -> None:
     import importlib
 
-    module = importlib.import_module(f"stages.{stage}")
+    module = importlib.import_module(f"stages.{stage}.stage")
     changed = load_params(folder / "params.yaml", stage, module.Params)
     expected = yaml.safe_load((ROOT / "params.yaml").read_text())[stage]
     expected |= yaml.safe_load((ROOT / "flows" / "demo_params.yaml").read_text()).get(stage, {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError
+from rejoinder.parts import replies as index_module
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.opened import OpenRelease
 from rejoinder.parts.replies import REPLIES_FILE, IndexedReply, ReplyIndex, open_shard, shard_file, write_index
@@ -60,6 +62,47 @@ def test_a_reply_is_nearest_to_itself(opened: OpenRelease) -> None:
         assert hit.reply.text == text
         assert hit.reply == opened.index.replies[hit.row]
         assert 0.999 < hit.score < 1.001
+
+
+def threads_of_a_search(index: ReplyIndex, queries: int, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many threads FAISS may start while an index is searched."""
+    found: list[int] = []
+
+    class Spy:
+        ntotal = len(index)
+
+        def search(self, vectors: Vectors, k: int) -> tuple[Vectors, Vectors]:
+            found.append(faiss.omp_get_max_threads())
+            return np.zeros((len(vectors), k), np.float32), np.zeros((len(vectors), k), np.float32)
+
+    monkeypatch.setattr(index, "_shards", [Spy()])
+    index.search(unit_rows(queries), 1)
+    return found[0]
+
+
+@pytest.mark.parametrize(("queries", "threads"), [(1, 1), (3, 3), (50, 4)])
+def test_a_search_takes_no_more_threads_than_queries_and_gives_the_callers_number_back(
+    queries: int, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index, before = build(str(tmp_path), unit_rows(5), 5), faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(4)
+    try:
+        assert threads_of_a_search(index, queries, monkeypatch) == threads
+        assert faiss.omp_get_max_threads() == 4
+        monkeypatch.setattr(index, "_shards", [None])  # a search that fails
+        with pytest.raises(AttributeError):
+            index.search(unit_rows(1), 1)
+        assert faiss.omp_get_max_threads() == 4
+    finally:
+        faiss.omp_set_num_threads(before)
+
+
+def test_the_number_of_threads_is_that_of_the_calling_thread_alone() -> None:
+    with index_module._no_more_threads_than(1), ThreadPoolExecutor(1) as elsewhere:
+        assert faiss.omp_get_max_threads() == 1
+        elsewhere.submit(faiss.omp_set_num_threads, 5).result()
+        assert elsewhere.submit(faiss.omp_get_max_threads).result() == 5
+        assert faiss.omp_get_max_threads() == 1
 
 
 ROWS = 300
