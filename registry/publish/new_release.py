@@ -1,4 +1,4 @@
-"""Draft: what a release says of itself -> a signed folder, uploaded as a new version with the next serial."""
+"""New release: what a release says of itself -> a signed folder, uploaded as a new version with the next serial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Publish: bundles + the gate's verdict -> versions in MLflow and a signed release, the challenger.
+"""Register: bundles + the gate's verdict -> versions in MLflow and a signed release, the challenger.
 
 Registering twice does nothing the second time, and registering again completes what was interrupted: every
 version is looked up by the digest of its content first, and created only after its files have arrived.

@@ -1,4 +1,4 @@
-"""What this machine has seen: so that an old release, however well signed, is not taken for today's.
+"""Freshness: what this machine has seen, so that an old release, however well signed, is not taken for today's.
 
 The rules are those of The Update Framework for its timestamp role: a serial that only rises, an expiry, and a
 memory outside everything that is pulled (`TRUST/state.json`). With that file wiped, the expiry is the only guard

@@ -1,4 +1,4 @@
-"""Collect: remove releases that nobody needs any more, and the bundles that only they used."""
+"""Prune: remove releases that nobody needs any more, and the bundles that only they used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Memory: how much this process may still take, what opening a release takes, and giving back what was freed."""
+"""Headroom: how much this process may still take, what opening a release takes, and giving back what was freed."""
 
 from __future__ import annotations
 

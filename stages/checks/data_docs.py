@@ -23,7 +23,7 @@ def write_site(context: AbstractDataContext, site: Path, report: Mapping[str, An
     """Write the Data Docs of all suites that a context holds.
 
     Args:
-        context: after `suite.check`, once or more.
+        context: after `great_expectations.check`, once or more.
         site: the directory to make; its first page is `index.html`.
         report: what the first page shows: as from `report.report_of`; where given, also `rows_in`, `rows_out`,
             `rows_quarantined`, `quarantined_share` and `max_quarantined_share`, `tables` (rows by title; a column

@@ -93,8 +93,8 @@ def offer_funnel(name: str, counted: pl.DataFrame, kept: pl.DataFrame, k: int) -
 
     Args:
         name: of the funnel.
-        counted: as from `phrases.count_said`.
-        kept: as from `phrases.vetted`.
+        counted: as from `reply_base.count_said`.
+        kept: as from `reply_base.vetted`.
         k: different senders.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Tally: what became of every row of a source, so that rows in = rows out + rows dropped by reason."""
+"""Counts: what became of every row of a source, so that rows in = rows out + rows dropped by reason."""
 
 from __future__ import annotations
 

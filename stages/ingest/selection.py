@@ -1,4 +1,4 @@
-"""Settling: which messages of a part stay. A part holds whole conversations, so each can be judged as one."""
+"""Selection: which messages of a part stay. A part holds whole conversations, so each can be judged as one."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ class _Strict(BaseModel):
 
 
 class Chars(_Strict):
-    """Lengths of messages, at `tally.QUANTILES`."""
+    """Lengths of messages, at `counts.QUANTILES`."""
 
     p50: int = Field(default=0, ge=0)
     p90: int = Field(default=0, ge=0)
@@ -72,7 +72,7 @@ def snapshot_of(counts: pl.DataFrame) -> Snapshot:
     """Take the snapshot.
 
     Args:
-        counts: from `tally.merge`, of the rows that passed.
+        counts: from `counts.merge`, of the rows that passed.
 
     Returns:
         Counts by source; never a text, an id or a sender.

@@ -110,7 +110,7 @@ class Checked:
 
     Attributes:
         findings: one a rule, without positions.
-        counts: what `tally` counted.
+        counts: what `stages.validate.counts` counted.
         rows_in: rows checked.
         rows_out: rows that passed.
     """
