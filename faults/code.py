@@ -20,6 +20,7 @@ from registry.publish.sign import sign
 from registry.pull.pull import pull
 from registry.pull.sources.folder import FolderSource
 from rejoinder.errors import RejoinderError
+from rejoinder.parts import PHRASES, VECTORIZER
 from rejoinder.parts.onnx_session import default_provider
 from rejoinder.parts.opened import open_current
 from rejoinder.release.manifest import read_manifest
@@ -103,7 +104,10 @@ def code_signed(root: Path, tries: int = 26) -> Outcome:
         },
     }
     for file in ("model/probes.npy", "cache/keys.npy", "cache/vectors.npy"):
-        shape = np.load(base.bundles["model" if "model" in file else "cache"] / file.partition("/")[2]).shape
+        shape = np.load(
+            base.bundles[VECTORIZER.bundle if VECTORIZER.bundle in file else PHRASES.bundle]
+            / file.partition("/")[2]
+        ).shape
         changes[f"an object array as {file}"] = {file: object_array(pickled, shape)}
     for kind in KINDS:
         changes |= {
@@ -198,9 +202,9 @@ def code_in_mlflow(root: Path, tries: int = 13) -> Outcome:
             for folder in folders:
                 (folder / name).unlink()
         files = [
-            ("model", "probes.npy"),
-            ("cache", "keys.npy"),
-            ("model", "tokenizer.json"),
+            (VECTORIZER.bundle, "probes.npy"),
+            (PHRASES.bundle, "keys.npy"),
+            (VECTORIZER.bundle, "tokenizer.json"),
             (None, "verdict.json"),
         ]
         for kind, file in files[: max(0, tries - tally.tries)]:

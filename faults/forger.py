@@ -18,7 +18,7 @@ from registry.names import CHAMPION
 from registry.publish import promote
 from registry.publish.keys import SigningKey
 from registry.publish.sign import sign
-from rejoinder.parts import Kind
+from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind
 from rejoinder.release.canonical import digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release
 from rejoinder.release.manifest import MANIFEST
@@ -34,7 +34,7 @@ STATEMENT = "statement"
 
 def documents(installed: Installed) -> dict[str, bytes]:
     """Every JSON document that a signed release consists of, by the name that `forge` knows it by."""
-    model, index = installed.bundles["model"], installed.bundles["index"]
+    model, index = installed.bundles[VECTORIZER.bundle], installed.bundles[REPLIES.bundle]
     found = {name: (installed.folder / name).read_bytes() for name in SIGNED}
     found |= {f"{kind}/{MANIFEST}": (path / MANIFEST).read_bytes() for kind, path in installed.bundles.items()}
     found |= {f"model/{name}": (model / name).read_bytes() for name in ("probes.json", TOKENIZER)}
@@ -109,9 +109,9 @@ def _sealed(base: Installed, bundles: Mapping[Kind, Path], changes: Mapping[str,
     files = [name.partition("/") for name in changes if "/" in name]
     changed = {kind: [file for part, _, file in files if part == kind and file != MANIFEST] for kind in KINDS}
     vectorizer_id = base.release.vectorizer_id
-    if any(file == TOKENIZER or file.endswith(".onnx") for file in changed["model"]):
-        vectorizer_id = reseal_model(bundles["model"]).vectorizer_id
-        for kind in ("cache", "index"):
+    if any(file == TOKENIZER or file.endswith(".onnx") for file in changed[VECTORIZER.bundle]):
+        vectorizer_id = reseal_model(bundles[VECTORIZER.bundle]).vectorizer_id
+        for kind in (PHRASES.bundle, REPLIES.bundle):
             reseal(bundles[kind], vectorizer_id)
     else:
         for kind in KINDS:

@@ -14,7 +14,7 @@ import numpy as np
 from faults.outcome import Outcome
 from faults.sample import Tally, believing, words
 from rejoinder.errors import BundleError
-from rejoinder.parts import Kind
+from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind
 from rejoinder.parts.opened import open_release
 from rejoinder.release.proof import Installed
 from rejoinder.text import NORMALIZATION_VERSION
@@ -75,8 +75,8 @@ def _swapped(mine: Installed, other: Installed, kind: Kind, level: str, folder: 
     bundles[kind] = Path(shutil.copytree(other.bundles[kind], folder / kind))
     if level == "with a forged manifest":
         # A model's own manifest cannot lie: its id follows from its files. So the others claim to be made by it.
-        liars: list[Kind] = ["cache", "index"] if kind == "model" else [kind]
-        claimed = other.release.vectorizer_id if kind == "model" else mine.release.vectorizer_id
+        liars: list[Kind] = [PHRASES.bundle, REPLIES.bundle] if kind == VECTORIZER.bundle else [kind]
+        claimed = other.release.vectorizer_id if kind == VECTORIZER.bundle else mine.release.vectorizer_id
         for liar in liars:
             reseal(bundles[liar], claimed)
     return pin({k: bundles[k] for k in KINDS})
@@ -103,26 +103,26 @@ def _copied(base: Installed, folder: Path) -> Installed:
 
 def _claimed(mine: Installed, **changes: Any) -> Installed:
     """Make every manifest claim that the changed model made cache and index, and pin them all anew."""
-    forged = reseal_model(mine.bundles["model"], **changes).vectorizer_id
-    for kind in ("cache", "index"):
+    forged = reseal_model(mine.bundles[VECTORIZER.bundle], **changes).vectorizer_id
+    for kind in (PHRASES.bundle, REPLIES.bundle):
         reseal(mine.bundles[kind], forged)
     return pin(mine.bundles)
 
 
 def _models(mine: Installed, table: np.ndarray[Any, np.dtype[np.float32]], **options: Any) -> None:
     for form in FORMS:
-        write_onnx(mine.bundles["model"] / f"model.{form}.onnx", table, **options)
+        write_onnx(mine.bundles[VECTORIZER.bundle] / f"model.{form}.onnx", table, **options)
 
 
 def _tokenizer(mine: Installed) -> Installed:
-    write_tokenizer(mine.bundles["model"] / "tokenizer.json", ["hello", "i", "you"])
+    write_tokenizer(mine.bundles[VECTORIZER.bundle] / "tokenizer.json", ["hello", "i", "you"])
     return _claimed(mine)
 
 
 def _pooling(mine: Installed) -> Installed:
     """Sum of the words instead of their mean turns no vector; the largest of them does."""
     for form in FORMS:
-        write_max_pooled(mine.bundles["model"] / f"model.{form}.onnx", weights(0))
+        write_max_pooled(mine.bundles[VECTORIZER.bundle] / f"model.{form}.onnx", weights(0))
     return _claimed(mine, pooling="max")
 
 

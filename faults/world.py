@@ -24,7 +24,7 @@ from registry.pull.sources.client import ClientSource
 from registry.pull.sources.folder import FolderSource
 from registry.pull.sources.source import Source
 from rejoinder.errors import RejoinderError
-from rejoinder.parts import Kind
+from rejoinder.parts import PHRASES, REPLIES, Kind
 from rejoinder.release.canonical import Digest, canonical_json
 from rejoinder.release.document import RELEASE, parse_time
 from rejoinder.release.manifest import MANIFEST
@@ -239,9 +239,14 @@ def _world(stage: Stage) -> World:
 def _build(root: Path) -> tuple[list[Mapping[Kind, Path]], Mapping[Kind, Path]]:
     """Four releases' bundles: of two models, of the first with another index, or another cache; and a mixture."""
     first, second = build_bundles(root / "first"), build_bundles(root / "second", seed=1)
-    index = Path(shutil.copytree(first["index"], root / "index"))
-    cache = Path(shutil.copytree(first["cache"], root / "cache"))
+    index = Path(shutil.copytree(first[REPLIES.bundle], root / REPLIES.bundle))
+    cache = Path(shutil.copytree(first[PHRASES.bundle], root / PHRASES.bundle))
     reseal(index, candidates=5)
     reseal(cache, note="another")
-    contents: list[Mapping[Kind, Path]] = [first, second, {**first, "index": index}, {**first, "cache": cache}]
-    return contents, {**first, "index": second["index"]}
+    contents: list[Mapping[Kind, Path]] = [
+        first,
+        second,
+        {**first, REPLIES.bundle: index},
+        {**first, PHRASES.bundle: cache},
+    ]
+    return contents, {**first, REPLIES.bundle: second[REPLIES.bundle]}

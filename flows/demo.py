@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from flows.progress import pace
 from flows.report import program
 from flows.repro import make
 from flows.small_build import write_if_other, write_params, write_slice
@@ -22,12 +22,6 @@ from rejoinder import home
 
 FOLDER = Path("build/demo")
 CONVERSATIONS = 400
-#: Seconds of each step on two cores beside other work.
-PACE: Mapping[str, float] = {
-    "ingest": 8, "anonymize": 31, "validate": 20, "dialogues": 24, "vectorizer": 67, "student": 90, "export": 74,
-    "cache": 15, "index": 11, "audit": 12, "benchmark": 90, "gate": 4, "verdict": 14, "register": 3, "pull": 2,
-    "answer": 1,
-}  # fmt: skip
 
 _CHANGES = Path(__file__).with_name("demo_params.yaml")
 #: A cache of its own, whatever the person's own settings say.
@@ -105,7 +99,7 @@ def main() -> None:
     workspace = prepare(FOLDER, Path())
     forget_private_settings()
     os.chdir(workspace.root)
-    make(Workspace(name=workspace.name), "demo", PACE, (ask, "make repro"))
+    make(Workspace(name=workspace.name), "demo", pace("demo"), (ask, "make repro"))
 
 
 if __name__ == "__main__":

@@ -5,12 +5,22 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TypeVar
+
+import yaml
 
 from rejoinder.release.document import Release
 from stages import STAGES
 
 T = TypeVar("T")
+_PACE = Path(__file__).with_name("pace.yaml")
+
+
+def pace(run: str) -> Mapping[str, float]:
+    """Seconds that each step of a kind of run usually takes."""
+    found: Mapping[str, float] = yaml.safe_load(_PACE.read_text(encoding="utf-8"))[run]
+    return found
 
 
 class Lines:

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from flows.train import Trained
 from flows.workspace import Workspace
+from rejoinder.parts import PHRASES
 
 _SYSTEMS = ("random", "length", "bm25", "untuned", "teacher", "exported")
 
@@ -46,7 +47,7 @@ def _figures(workspace: Workspace) -> list[tuple[str, str]]:
         ("encoding", f"{ratio:.1f} x sentence-transformers, smallest cosine {speed['min_cosine']:.6f}"),
         ("sizes", ", ".join(f"{kind} {mb:.1f} MB" for kind, mb in metrics["sizes_mb"].items())),
         ("opening", _opening(metrics["opening"])),
-        ("cache", _cache(metrics["cache"])),
+        (PHRASES.bundle, _cache(metrics[PHRASES.bundle])),
     ]
 
 
@@ -62,7 +63,9 @@ def _opening(opening: dict[str, float]) -> str:
 
 def _cache(cache: dict[str, float]) -> str:
     messages, contexts = cache["later_messages_covered"], cache["later_contexts_covered"]
-    return f"{cache['phrases']:,} phrases cover {messages:.1%} of later messages, {contexts:.1%} of later contexts"
+    return (
+        f"{cache[PHRASES.name]:,} phrases cover {messages:.1%} of later messages, {contexts:.1%} of later contexts"
+    )
 
 
 def program(name: str) -> str:

@@ -11,18 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from flows.progress import Lines
+from flows.progress import Lines, pace
 from flows.report import program, report
 from flows.train import train, trained_already
 from flows.workspace import Workspace
 from rejoinder.errors import RejoinderError
-
-#: Seconds of each step on two cores beside other work.
-PACE: Mapping[str, float] = {
-    "ingest": 12, "anonymize": 64, "validate": 30, "dialogues": 31, "vectorizer": 324, "student": 1131,
-    "export": 112, "cache": 11, "index": 7, "audit": 11, "benchmark": 338, "gate": 4, "verdict": 14, "register": 3,
-    "pull": 2, "answer": 1,
-}  # fmt: skip
 
 
 def make(workspace: Workspace, target: str, pace: Mapping[str, float], following: Sequence[str]) -> None:
@@ -57,7 +50,7 @@ def main() -> None:
     rejoinder, dvc = program("rejoinder"), program("dvc")
     ask = f'{rejoinder} ask "I feel lonely" --trace'
     following = (ask, f"{dvc} plots show && {dvc} metrics show", f"{rejoinder} verify")
-    make(Workspace(), "repro", PACE, following)
+    make(Workspace(), "repro", pace("repro"), following)
 
 
 if __name__ == "__main__":

@@ -249,7 +249,7 @@ def _fields(found: Distribution, key: str) -> list[str]:
 
 def _card_licence(found: Distribution) -> str | None:
     """What the model card inside a package says: repackaging may have changed what the package declares."""
-    card = next((path for path in found.files or () if path.parts[-2:] == ("model", "README.md")), None)
+    card = next((path for path in found.files or () if path.match("model/README.md")), None)
     if card is None:
         return None
     front = card.read_text(encoding="utf-8").split("---")[1:2]

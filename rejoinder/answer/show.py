@@ -10,7 +10,6 @@ from rejoinder.answer.reply import Reply, Trace
 _SOURCES = {
     "cold": "cache hit (cold)",
     "hot": "cache hit (hot)",
-    "model": "cache miss (model)",
     "": "context not encoded",
 }
 _FORMER_KEYS = {"search": "retrieve"}  # of `milliseconds`, still given to whoever reads them
@@ -51,7 +50,10 @@ def print_trace(reply: Reply, open_ms: float) -> None:
     console = Console(stderr=True)
     console.print(_candidates(reply))
     console.print(_steps(reply.trace))
-    console.print(f"{_SOURCES[reply.trace.source]}; open {open_ms:.1f} ms", highlight=False)
+    console.print(
+        f"{_SOURCES.get(reply.trace.source, f'cache miss ({reply.trace.source})')}; open {open_ms:.1f} ms",
+        highlight=False,
+    )
 
 
 def _candidates(reply: Reply) -> Any:

@@ -80,10 +80,10 @@ def _support(dialogues: Path, cache: Path, index: Path, senders: Mapping[str, in
     from rejoinder.parts.replies import REPLIES_FILE
 
     offered = {
-        "replies": pl.read_parquet(dialogues / "replies.parquet")["text"].to_list(),
-        "phrases": pl.read_parquet(dialogues / "phrases.parquet")["text"].to_list(),
-        "cache": PhraseCache(cache / PHRASES.bundle).phrases(),
-        "index": [
+        REPLIES.name: pl.read_parquet(dialogues / "replies.parquet")["text"].to_list(),
+        PHRASES.name: pl.read_parquet(dialogues / "phrases.parquet")["text"].to_list(),
+        PHRASES.bundle: PhraseCache(cache / PHRASES.bundle).phrases(),
+        REPLIES.bundle: [
             json.loads(line)["text"]
             for line in (index / REPLIES.bundle / REPLIES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
         ],

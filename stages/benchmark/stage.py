@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from rejoinder.parts import PHRASES, REPLIES, VECTORIZER
 from stages.common.output import atomic_directory, write_json, write_rows
 from stages.common.params import StageParams
 
@@ -130,7 +131,7 @@ def measure_search(index: Path, exported: Vectorizer, queries: list[str]) -> dic
     start = time.process_time()
     for row in range(len(vectors)):
         opened.search(vectors[row : row + 1], k)
-    return {"replies": len(opened), "searches_per_cpu_second": len(vectors) / (time.process_time() - start)}
+    return {REPLIES.name: len(opened), "searches_per_cpu_second": len(vectors) / (time.process_time() - start)}
 
 
 def sizes(bundles: Mapping[Kind, Path]) -> dict[Kind, float]:
@@ -212,22 +213,10 @@ def run(
     index: Path,
     out: Path,
 ) -> None:
-    """Measure the candidate.
-
-    Args:
-        params: section `benchmark`.
-        dialogues: output of the stage `dialogues`.
-        vectorizer: output of the stage `vectorizer`.
-        student: output of the stage `student`.
-        export: output of the stage `export`.
-        cache: output of the stage `cache`.
-        index: output of the stage `index`.
-        out: directory to make: metrics.json, summary.json and the plots' rows.
-    """
+    """Measure the candidate; writes metrics.json, summary.json and the plots' rows."""
     import json
 
     from registry.pull.champion import open_champion
-    from rejoinder.parts import PHRASES, REPLIES, VECTORIZER
     from rejoinder.parts.opened import open_model
     from rejoinder.release.manifest import read_manifest
     from stages.benchmark.speed import open_cost
@@ -257,7 +246,7 @@ def run(
         "search": measure_search(bundles[REPLIES.bundle], exported, texts),
         "sizes_mb": sizes(bundles),
         "opening": open_cost(bundles),
-        "cache": json.loads((cache / "metrics.json").read_text()),
+        PHRASES.bundle: json.loads((cache / "metrics.json").read_text()),
     }
     with atomic_directory(out) as directory:
         write_json(directory / "metrics.json", metrics)
@@ -301,7 +290,7 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
         "cosine.min": metrics["speed"]["min_cosine"],
         "size_mb": sum(metrics["sizes_mb"].values()),
         "ask.cpu_s": metrics["opening"]["process_cpu_s"],
-        "cache.contexts": metrics["cache"]["later_contexts_covered"],
+        "cache.contexts": metrics[PHRASES.bundle]["later_contexts_covered"],
     }
 
 

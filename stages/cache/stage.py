@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from rejoinder.parts import PHRASES, VECTORIZER
 from stages.common.output import atomic_directory, write_json, write_rows
 from stages.common.params import StageParams
 
@@ -40,7 +41,7 @@ def coverage_curve(phrases: list[str], traffic: Mapping[str, int], points: int =
     for size, phrase in enumerate(phrases, start=1):
         hits += traffic.get(phrase, 0)
         if size in sizes:
-            rows.append({"phrases": float(size), "share": hits / total})
+            rows.append({PHRASES.name: float(size), "share": hits / total})
     return rows
 
 
@@ -71,7 +72,6 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
     """
     import polars as pl
 
-    from rejoinder.parts import PHRASES, VECTORIZER
     from rejoinder.parts.opened import open_model
     from rejoinder.parts.phrases import write_cache
     from rejoinder.release.manifest import write_manifest
@@ -86,8 +86,8 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
         bundle = directory / PHRASES.bundle
         bundle.mkdir()
         write_cache(bundle, phrases, encode_all(vectorizer, phrases, "cache: encoding"))
-        write_manifest(bundle, PHRASES.bundle, vectorizer.id, {"phrases": len(phrases)})
+        write_manifest(bundle, PHRASES.bundle, vectorizer.id, {PHRASES.name: len(phrases)})
         for name, curve in curves.items():
             write_rows(directory / f"coverage_{name}.json", curve)
         covered = {f"later_{name}s_covered": curve[-1]["share"] for name, curve in curves.items()}
-        write_json(directory / "metrics.json", {"phrases": len(phrases), **covered})
+        write_json(directory / "metrics.json", {PHRASES.name: len(phrases), **covered})

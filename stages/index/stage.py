@@ -52,4 +52,4 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
             "candidates": params.candidates,
         }
         write_manifest(bundle, REPLIES.bundle, vectorizer.id, facts)
-        write_json(directory / "metrics.json", {"replies": len(replies), "shards": len(shard_rows)})
+        write_json(directory / "metrics.json", {REPLIES.name: len(replies), "shards": len(shard_rows)})
