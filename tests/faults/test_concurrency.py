@@ -34,8 +34,8 @@ def pull_unlocked() -> None:
 
 def give_out_one_serial() -> None:
     """Give every release the same serial."""
-    for module in ("promote", "publish"):
-        patch(f"registry.{module}.take_serial", lambda *_: 1).start()
+    for module in ("promote", "register"):
+        patch(f"registry.publish.{module}.take_serial", lambda *_: 1).start()
 
 
 def read_current_twice() -> None:
