@@ -12,7 +12,8 @@ import pytest
 from registry.errors import NotFoundError, PromotionError, VerdictError
 from registry.mlflow.artifacts import upload
 from registry.mlflow.catalog import bundle_model, champion, read_catalog
-from registry.mlflow.client import connect, set_tag, versions
+from registry.mlflow.client import set_tag, versions
+from registry.mlflow.connection import connect
 from registry.publish.keys import new_key, trust_key
 from registry.publish.new_release import LAST_SERIAL, take_serial, validity
 from registry.publish.promote import Promotion, promote
