@@ -17,7 +17,7 @@ from faults.outcome import Outcome
 from faults.scene import Node, Sabotage, Scene, nothing, processes, two_releases
 from registry.errors import RegistryError
 from registry.mlflow.catalog import read_catalog
-from registry.mlflow.client import connect
+from registry.mlflow.connection import connect
 from registry.names import CHAMPION, PREVIOUS
 from registry.publish.promote import PROMOTED, promote, rollback
 from registry.publish.register import publish

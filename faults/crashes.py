@@ -19,7 +19,7 @@ from faults.outcome import Outcome
 from faults.scene import Node, Sabotage, Scene, apart, evenly, fresh_copy, nothing, two_releases
 from registry.errors import RegistryError
 from registry.mlflow.catalog import fetch_folder, fetch_manifest, read_catalog
-from registry.mlflow.client import connect
+from registry.mlflow.connection import connect
 from registry.publish.promote import promote
 from registry.publish.register import publish
 from registry.pull.pull import pull

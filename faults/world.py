@@ -210,9 +210,9 @@ def staged(root: Path) -> Iterator[Stage]:
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{play}/mlflow.db")  # names the promoters' lock, no more
         patch.setenv("REJOINDER_SIGNING_KEY", str(KEY))
         patch.setenv("REJOINDER_TRUST", str(KEY.parent))  # whom the publisher believes
-        for module in ("publish", "promote"):
-            patch.setattr(f"registry.{module}.connect", lambda: _world(stage).client)
-        for module in ("seen", "draft"):
+        for module in ("register", "promote"):
+            patch.setattr(f"registry.publish.{module}.connect", lambda: _world(stage).client)
+        for module in ("pull.freshness", "publish.new_release"):
             patch.setattr(f"registry.{module}.now", lambda: _world(stage).now)
         # Bytes that are signed like any others; to compose them takes longer than all the rest.
         patch.setattr("registry.publish.register.provenance", lambda *_: b'{"predicate": {}}\n')

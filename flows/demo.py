@@ -53,7 +53,7 @@ def prepare(folder: Path, checkout: Path) -> Workspace:
     write_params(folder / "params.yaml", checkout / "params.yaml", changes)
     write_slice(folder / "data" / "logs" / "slice.jsonl", CONVERSATIONS)
     write_if_other(folder / "data" / "erase" / "README.md", "Nobody is erased from the demo.\n")
-    for name in ("dvc.yaml", *_code(checkout / "dvc.yaml")):
+    for name in ("dvc.yaml", ".dvcignore", *_code(checkout / "dvc.yaml")):
         _link(folder / name, checkout / name)
     return Workspace(folder, changes["benchmark"]["release"])
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from rejoinder.errors import RejoinderError
+from rejoinder.parts import PARTS, VECTORIZER
 from stages import STAGES, load_stage
 from stages.__main__ import default_paths
 from stages.common.params import StageParams, load_params
@@ -31,14 +32,37 @@ RUN_BY_NAME = {
 }
 
 
+#: Folders of the checkout that hold code.
+CODE = ("rejoinder", "registry", "stages")
+#: What builds the data and the model, and must not run again because of another part.
+UP_TO_EXPORT = STAGES[: STAGES.index("export") + 1]
+#: The raw zone holds the canaries by design: the audit may know what to look for, and no more.
+RAW = "build/ingest"
+
+
 def outs(stage: str) -> list[str]:
     """Outputs of a stage, without their settings."""
     return [out if isinstance(out, str) else next(iter(out)) for out in DAG["stages"][stage]["outs"]]
 
 
+def code_deps(stage: str) -> list[str]:
+    """Files and folders of code that a stage depends on."""
+    return [dep for dep in DAG["stages"][stage]["deps"] if dep.split("/")[0] in CODE]
+
+
+def within(path: str, other: str) -> bool:
+    """Whether a path is another or lies below it."""
+    return Path(path).is_relative_to(other)
+
+
+def reached_by(stage: str) -> set[str]:
+    """Every file of ours that a stage runs."""
+    return reached(f"stages.{stage}.stage").union(*(reached(name) for name in RUN_BY_NAME.get(stage, [])))
+
+
 def test_stage_names_agree_everywhere() -> None:
     assert tuple(DAG["stages"]) == STAGES
-    assert tuple(yaml.safe_load((ROOT / "params.yaml").read_text())) == STAGES
+    assert tuple(yaml.safe_load((ROOT / "params.yaml").read_text())) == ("shared", *STAGES)
     assert all((ROOT / "stages" / stage / "stage.py").is_file() for stage in STAGES)
 
 
@@ -55,25 +79,51 @@ def test_a_stage_keeps_the_contract(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_command_line_in_dvc_yaml_is_the_signature(stage: str) -> None:
-    entry = DAG["stages"][stage]
-    words = entry["cmd"].split()
-    options = dict(zip(words[4::2], words[5::2], strict=True))
-    run = load_stage(stage).run
-    defaults = {f"--{name}": str(path) for name, path in default_paths(stage, run).items()}
-    assert words[:4] == ["python", "-m", "stages", stage]
-    assert list(defaults) == [f"--{name}" for name in list(inspect.signature(run).parameters)[1:]]
-    assert options.items() <= defaults.items()
-    assert outs(stage) == [defaults["--out"]]
-    assert set(defaults.values()) <= {*entry["deps"], *outs(stage)}
-    assert entry["params"] == [stage]
+def test_a_stage_runs_on_the_defaults_of_its_command_line(stage: str) -> None:
+    entry, module = DAG["stages"][stage], load_stage(stage)
+    paths = {name: str(path) for name, path in default_paths(stage, module.run).items()}
+    assert entry["cmd"] == f"python -m stages {stage}"
+    assert list(paths) == list(inspect.signature(module.run).parameters)[1:]
+    assert outs(stage) == [paths.pop("out")]
+    assert [path for path in paths.values() if not any(within(path, dep) for dep in entry["deps"])] == []
+    assert entry["params"] == [*(f"shared.{key}" for key in module.Params.SHARED), stage]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_deps_hold_every_module_of_ours_that_the_stage_reaches(stage: str) -> None:
-    expected = reached(f"stages.{stage}.stage").union(*(reached(name) for name in RUN_BY_NAME.get(stage, [])))
-    listed = {dep for dep in DAG["stages"][stage]["deps"] if dep.endswith(".py")}
-    assert listed == expected, f"correct the deps of {stage} in dvc.yaml"
+def test_deps_hold_every_file_of_ours_that_the_stage_reaches(stage: str) -> None:
+    deps = code_deps(stage)
+    left_out = sorted(file for file in reached_by(stage) if not any(within(file, dep) for dep in deps))
+    assert left_out == [], f"add them, or their folders, to the deps of {stage} in dvc.yaml"
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_hold_nothing_that_the_stage_does_not_reach(stage: str) -> None:
+    deps, files = code_deps(stage), reached_by(stage)
+    unused = [dep for dep in deps if not any(within(file, dep) for file in files)]
+    assert unused == [], f"take them out of the deps of {stage} in dvc.yaml"
+    assert [dep for dep in deps for other in deps if dep != other and within(dep, other)] == []
+    assert [dep for dep in deps if not (ROOT / dep).exists()] == []
+
+
+def test_work_on_another_part_or_on_proofs_reruns_nothing_up_to_the_export() -> None:
+    others = [f"{part.module.replace('.', '/')}.py" for part in PARTS if part != VECTORIZER]
+    opening = ["rejoinder/parts/opened.py", "rejoinder/parts/opening.py", "rejoinder/parts/a_new_part.py"]
+    believing = [f"rejoinder/release/{name}.py" for name in ("proof", "signature", "trust", "document")]
+    catalog = ["registry/mlflow/client.py", "registry/publish/sign.py", "registry/pull/pull.py"]
+    touched = [*others, *opening, *believing, *catalog]
+    assert len(others) >= 2
+    rerun = {(s, f) for s in UP_TO_EXPORT for f in touched for dep in code_deps(s) if within(f, dep)}
+    assert rerun == set()
+    own = f"{VECTORIZER.module.replace('.', '/')}.py"
+    assert all(own in code_deps(stage) for stage in ("vectorizer", "student", "export"))
+
+
+def test_the_audit_depends_on_every_output_before_it() -> None:
+    deps = DAG["stages"]["audit"]["deps"]
+    made = [out for stage in STAGES[: STAGES.index("audit")] for out in outs(stage)]
+    assert RAW in made
+    assert [out for out in made if out != RAW and not any(within(out, dep) for dep in deps)] == []
+    assert [dep for dep in deps if within(dep, RAW)] == [f"{RAW}/canaries.json"]
 
 
 def test_metrics_and_plots_come_from_stage_outputs() -> None:
@@ -131,9 +181,8 @@ def test_there_is_one_of_each(pattern: str) -> None:
 
 
 def test_every_error_of_ours_has_one_root() -> None:
-    modules = [
-        importlib.import_module(f"{package}.errors") for package in ("rejoinder", "registry", "stages", "flows")
-    ]
+    packages = ("rejoinder", "registry", "stages.common", "flows")
+    modules = [importlib.import_module(f"{package}.errors") for package in packages]
     errors = {name: found for m in modules for name, found in vars(m).items() if name.endswith("Error")}
     assert len(errors) >= 20
     assert all(issubclass(error, RejoinderError) for error in errors.values())

@@ -16,7 +16,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from registry.errors import NotFoundError, TrackingError, TransferError
-from registry.mlflow.client import Version, create_version, mlflow_errors
+from registry.mlflow.client import Version, create_version
+from registry.mlflow.connection import mlflow_errors
 from registry.mlflow.rest import Endpoint, endpoint, place_of
 from registry.mlflow.uri import artifact_location, is_server, redacted_uri, tracking_uri
 from rejoinder.progress import BYTES, progress

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from registry.errors import NotFoundError, TransferError
 from registry.mlflow.artifacts import download, sizes
-from registry.mlflow.client import Version, aliases, connect, versions
+from registry.mlflow.client import Version, aliases, versions
+from registry.mlflow.connection import connect
 from registry.mlflow.uri import redacted_uri
 from registry.names import CHAMPION, PREVIOUS, Selector
 from rejoinder.errors import IntegrityError

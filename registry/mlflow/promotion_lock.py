@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from registry.errors import PromoterError, TrackingError
-from registry.mlflow.client import create_version, mlflow_errors
+from registry.mlflow.client import create_version
+from registry.mlflow.connection import mlflow_errors
 from registry.mlflow.uri import SQLITE, redacted_uri, tracking_uri
 
 if TYPE_CHECKING:

@@ -122,7 +122,7 @@ class Endpoint:
         with self._ask(url, {"Range": f"bytes={start}-"} if start else {}) as answer:
             if answer.status_code == 416:
                 target.unlink()
-                raise RetryableError("the server would not go on")
+                raise _RetryableError("the server would not go on")
             if answer.status_code == 404:
                 raise NotFoundError(
                     f"{target.name}: expected in MLflow at {redacted_uri()}, got no such file. "
@@ -135,7 +135,7 @@ class Endpoint:
             _write(answer, target, start if goes_on else 0, limit, self._timeouts)
         found = target.stat().st_size
         if size is not None and found < size:
-            raise RetryableError(f"expected {size} bytes, got {found}")
+            raise _RetryableError(f"expected {size} bytes, got {found}")
 
     def _json(self, url: str, what: str, query: dict[str, str]) -> dict[str, Any]:
         with self._refusing(what, TrackingError):
@@ -168,7 +168,7 @@ class Endpoint:
         try:
             yield
         except _passing() as error:
-            reason = str(error) if isinstance(error, RetryableError) else type(error).__name__
+            reason = str(error) if isinstance(error, _RetryableError) else type(error).__name__
             raise error_class(
                 f"MLflow at {redacted_uri()} could not deliver {what}: {reason}, "
                 f"in {self._timeouts.attempts} tries. Next: check the server, then try again; a pull goes on where "
@@ -207,7 +207,7 @@ def place_of(address: str) -> str:
     return uri.path.strip("/") if uri.scheme == "mlflow-artifacts" else ""
 
 
-class RetryableError(Exception):
+class _RetryableError(Exception):
     """Another try may help."""
 
 
@@ -216,7 +216,7 @@ def _passing() -> tuple[type[Exception], ...]:
     from requests import RequestException
     from urllib3.exceptions import HTTPError
 
-    return (RetryableError, RequestException, HTTPError)
+    return (_RetryableError, RequestException, HTTPError)
 
 
 @contextmanager
@@ -280,26 +280,26 @@ def _write(answer: Response, target: Path, start: int, limit: int, timeouts: Tim
             file.write(chunk)
     if done > limit:
         target.unlink()
-        raise RetryableError(f"expected at most {limit} bytes, got more")
+        raise _RetryableError(f"expected at most {limit} bytes, got more")
     expected = answer.headers.get("Content-Length", "")
     if expected.isdecimal() and done - start != int(expected):
-        raise RetryableError("the connection ended early")
+        raise _RetryableError("the connection ended early")
 
 
 def _pieces(answer: Response, limit: int, timeouts: Timeouts) -> Iterator[bytes]:
     """An answer's bytes as they arrive; a timeout of the connection alone would wait for each anew, for ever."""
     if answer.headers.get("Content-Encoding", "identity") != "identity":
-        raise RetryableError("expected bytes as they are stored, got compressed ones")
+        raise _RetryableError("expected bytes as they are stored, got compressed ones")
     end = time.monotonic() + timeouts.read_timeout + limit / timeouts.rate
     while piece := answer.raw.read1(_CHUNK, decode_content=False):
         yield piece
         if time.monotonic() > end:
-            raise RetryableError(f"slower than {timeouts.rate:g} bytes per second")
+            raise _RetryableError(f"slower than {timeouts.rate:g} bytes per second")
 
 
 def _check_status(answer: Response) -> None:
     if answer.status_code in _AGAIN:
-        raise RetryableError(f"HTTP status {answer.status_code}")
+        raise _RetryableError(f"HTTP status {answer.status_code}")
     if answer.status_code in (401, 403):
         raise TrackingError(
             f"MLflow at {redacted_uri()} refused: HTTP status {answer.status_code}. Next: check "
@@ -331,11 +331,11 @@ def _parse(answer: Response, timeouts: Timeouts) -> dict[str, Any]:
     for piece in _pieces(answer, MAX_BYTES, timeouts):
         data += piece
         if len(data) > MAX_BYTES:
-            raise RetryableError(f"expected at most {MAX_BYTES} bytes, got more")
+            raise _RetryableError(f"expected at most {MAX_BYTES} bytes, got more")
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
-        raise RetryableError("expected a JSON object, got something else")
+        raise _RetryableError("expected a JSON object, got something else")
     return found

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from registry.mlflow.artifacts import upload
 from registry.mlflow.catalog import Catalog
-from registry.mlflow.client import Version, ensure_model, mlflow_errors
+from registry.mlflow.client import Version, ensure_model
+from registry.mlflow.connection import mlflow_errors
 from registry.publish.keys import SigningKey
 from registry.publish.sign import sign
 from registry.pull.freshness import now

@@ -22,7 +22,8 @@ from registry.mlflow.catalog import (
     fetch_manifest,
     read_catalog,
 )
-from registry.mlflow.client import Version, connect, drop_alias, set_alias, set_tag
+from registry.mlflow.client import Version, drop_alias, set_alias, set_tag
+from registry.mlflow.connection import connect
 from registry.mlflow.promotion_lock import Fence, promotion_lock
 from registry.names import CHAMPION, PREVIOUS, Selector
 from registry.publish.keys import signing_key

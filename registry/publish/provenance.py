@@ -42,15 +42,20 @@ TOOLS: Mapping[str, tuple[str, ...]] = {
     "tokenizers": ("tokenizers",),
     "transformers": ("transformers",),
 }
-#: Stages whose parameters are written out; of any other (`ingest` holds the canaries) only a digest is.
-SHOWN_STAGES = frozenset(
-    {"anonymize", "validate", "dialogues", "vectorizer", "student", "export"}
+SHARED = "shared"
+#: Sections whose parameters are written out; of any other (`ingest` holds the canaries) only a digest is.
+SHOWN_SECTIONS = frozenset(
+    {SHARED, "anonymize", "validate", "dialogues", "vectorizer", "student", "export"}
     | {"cache", "index", "audit", "benchmark", "gate"}
 )
 _PARAMS, _LOCK, _DAG = "params.yaml", "dvc.lock", "dvc.yaml"
 _JUDGE = "gate"  # the stage that writes the verdict
 _LOGS = "data/logs"
 _ERASED = "data/erase"
+#: Top folders that hold code: whatever a stage depends on below them is code, templates and word lists included.
+_CODE = ("rejoinder", "registry", "stages")
+#: What DVC leaves out of a folder, as .dvcignore says.
+IGNORED = "__pycache__"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")  # no path, no sentence
 _EXPONENT = re.compile(r"-?[0-9]+(\.[0-9]+)?e[+-]?[0-9]+")
 _MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
@@ -69,11 +74,12 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Lock:
-    """What dvc.lock says: inputs and outputs by stage, and the parameters that were used."""
+    """What dvc.lock says: inputs and outputs by stage, and the parameters that were used, by section."""
 
     deps: Mapping[str, tuple[_Entry, ...]]
     outs: Mapping[str, tuple[_Entry, ...]]
     params: Mapping[str, Any]
+    differing: tuple[str, ...]  # shared parameters that stages were built with different values of
 
 
 def provenance(release: Release, workspace: Path = Path()) -> bytes:
@@ -126,7 +132,9 @@ def base_encoder(data: bytes) -> str | None:
         The name; None if it is not known, or was withheld because it is no single word.
     """
     parameters = json.loads(data)["predicate"]["buildDefinition"]["externalParameters"].get("parameters", {})
-    name = parameters.get("vectorizer", {}).get("base")
+    shared = parameters.get(SHARED, {})
+    # Builds from before there was a section `shared` have it with the stage.
+    name = (shared if shared else parameters.get("vectorizer", {})).get("base")
     return name if isinstance(name, str) else None
 
 
@@ -185,12 +193,25 @@ def _yaml(path: Path) -> Any:
 
 def _parse_lock(document: Any) -> _Lock:
     stages = document["stages"]
-    params = {name: _plain(stage.get("params", {}).get(_PARAMS, {}).get(name)) for name, stage in stages.items()}
+    used = {name: stage.get("params", {}).get(_PARAMS, {}) for name, stage in stages.items()}
+    params = {name: _plain(given.get(name)) for name, given in used.items()}
+    shared, differing = _shared(used)
     entries = {
         side: {name: tuple(map(_entry, stage.get(side, ()))) for name, stage in stages.items()}
         for side in ("deps", "outs")
     }
-    return _Lock(entries["deps"], entries["outs"], params)
+    return _Lock(entries["deps"], entries["outs"], params | ({SHARED: shared} if shared else {}), differing)
+
+
+def _shared(used: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Shared parameters, which DVC writes to each stage under a dotted name; None where stages differ."""
+    found: dict[str, list[Any]] = {}
+    for given in used.values():
+        for name, value in given.items():
+            if name.startswith(f"{SHARED}."):
+                found.setdefault(name.removeprefix(f"{SHARED}."), []).append(_plain(value))
+    differing = tuple(key for key, values in found.items() if any(value != values[0] for value in values))
+    return {key: None if key in differing else values[0] for key, values in found.items()}, differing
 
 
 def _entry(fields: Any) -> _Entry:
@@ -206,7 +227,7 @@ def _md5(path: Path) -> str:
 
 def _md5_of_folder(folder: Path) -> str:
     """What DVC calls the MD5 of a folder: that of its listing."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = (p for p in folder.rglob("*") if p.is_file() and IGNORED not in p.relative_to(folder).parts)
     listing = sorted(({"md5": _md5(p), "relpath": p.relative_to(folder).as_posix()} for p in files), key=_relpath)
     return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
 
@@ -216,21 +237,29 @@ def _relpath(entry: Mapping[str, str]) -> str:
 
 
 def _parameters(workspace: Path, lock: _Lock, missing: dict[str, str]) -> dict[str, Any]:
-    shown = {stage: _shown(stage, section) for stage, section in lock.params.items()}
+    shown = {name: _shown(name, section) for name, section in lock.params.items()}
+    for key in lock.differing:
+        missing[f"{SHARED}.{key}"] = "stages were built with different values"
     try:
         sections = dict(_yaml(workspace / _PARAMS))
     except (OSError, ValueError, TypeError) as error:
         missing[_PARAMS] = f"cannot be read: {type(error).__name__}"
         return {"parameters": shown}
-    changed = sorted(stage for stage in lock.params if _plain(sections.get(stage)) != lock.params[stage])
+    changed = sorted(name for name, used in lock.params.items() if _now(name, sections, used) != used)
     if changed:
         missing[_PARAMS] = f"changed since the build: {', '.join(changed)}"
         return {"parameters": shown}
     return {"parameters": shown, _PARAMS: _sha256(digest_file(workspace / _PARAMS))}
 
 
-def _shown(stage: str, section: Any) -> dict[str, Any]:
-    if stage not in SHOWN_STAGES or not isinstance(section, dict):
+def _now(name: str, sections: Mapping[str, Any], used: Any) -> Any:
+    """A section of params.yaml as it is now; of the shared one what was used of it."""
+    now = _plain(sections.get(name))
+    return {key: now.get(key) for key in used} if name == SHARED and isinstance(now, dict) else now
+
+
+def _shown(name: str, section: Any) -> dict[str, Any]:
+    if name not in SHOWN_SECTIONS or not isinstance(section, dict):
         return _digest_of(section)
     return {str(key): value if _is_safe(value) else _digest_of(value) for key, value in section.items()}
 
@@ -284,11 +313,15 @@ def _data(lock: _Lock) -> list[_Entry]:
         dep.path: dep
         for deps in lock.deps.values()
         for dep in deps
-        if not dep.path.endswith(".py") and not any(dep.path == m or dep.path.startswith(f"{m}/") for m in made)
+        if not _is_code(dep.path) and not any(dep.path == m or dep.path.startswith(f"{m}/") for m in made)
     }
     readers = [stage for stage, deps in lock.deps.items() if any(dep.path == _LOGS for dep in deps)]
     raw = {out.path: out for stage in readers for out in lock.outs[stage]}
     return [entry for _, entry in sorted((given | raw).items())]
+
+
+def _is_code(path: str) -> bool:
+    return path.endswith(".py") or PurePosixPath(path).parts[0] in _CODE
 
 
 def _descriptor(entry: _Entry) -> dict[str, Any]:
@@ -318,9 +351,16 @@ def _commit(workspace: Path, lock: _Lock) -> dict[str, Any] | str:
 
 
 def _changed_code(workspace: Path, lock: _Lock) -> list[str]:
-    code = {dep.path: dep.md5 for deps in lock.deps.values() for dep in deps if dep.path.endswith(".py")}
-    paths = {name: workspace / name for name in code}
-    return sorted(name for name, path in paths.items() if not path.is_file() or _md5(path) != code[name])
+    # Stages that ran at different times may have seen different code: each must have seen today's.
+    code = {dep for deps in lock.deps.values() for dep in deps if _is_code(dep.path)}
+    return sorted({dep.path for dep in code if _md5_of(workspace / dep.path) != dep.md5})
+
+
+def _md5_of(path: Path) -> str | None:
+    """What DVC calls the MD5 of a file or folder; None if there is neither."""
+    if path.is_dir():
+        return _md5_of_folder(path)
+    return _md5(path) if path.is_file() else None
 
 
 def _git(workspace: Path, *words: str) -> str | None:

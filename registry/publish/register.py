@@ -22,7 +22,8 @@ from registry.mlflow.catalog import (
     fetch_release,
     read_catalog,
 )
-from registry.mlflow.client import Version, connect, set_alias
+from registry.mlflow.client import Version, set_alias
+from registry.mlflow.connection import connect
 from registry.mlflow.promotion_lock import promotion_lock
 from registry.publish.bom import bill_of_materials
 from registry.publish.keys import SigningKey, signing_key

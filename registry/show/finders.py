@@ -8,7 +8,7 @@ from pathlib import Path
 
 from registry.errors import NotFoundError
 from registry.mlflow.catalog import fetch_folder, fetch_manifest, read_catalog
-from registry.mlflow.client import connect
+from registry.mlflow.connection import connect
 from registry.names import CHAMPION, PREVIOUS, Selector
 from rejoinder.parts import Kind
 from rejoinder.release.canonical import Digest

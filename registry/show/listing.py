@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from registry.errors import NotFoundError
 from registry.mlflow.catalog import ALIASES, read_catalog
-from registry.mlflow.client import Version, connect
+from registry.mlflow.client import Version
+from registry.mlflow.connection import connect
 from registry.mlflow.uri import redacted_uri
 from registry.names import CHAMPION
 from rejoinder.cli import short

@@ -20,12 +20,13 @@ from rejoinder.parts.onnx_guard import check_onnx
 from rejoinder.parts.onnx_session import default_provider, first_line, open_session
 from rejoinder.parts.probes import model_problems
 from rejoinder.release.canonical import Digest, digest_bytes
-from rejoinder.release.manifest import Manifest, VectorizerId, VectorizerSpec
 from rejoinder.release.model_files import FORMS, TOKENIZER, model_file
+from rejoinder.release.vectorizer_spec import VectorizerId, VectorizerSpec
 from rejoinder.text import normalize
 
 if TYPE_CHECKING:
     from rejoinder.parts.opening import Opening
+    from rejoinder.release.manifest import Manifest
 
 #: Bytes of memory per byte of file, at the worst moment: opened, probed, and once used with the largest batch.
 #: Measured with a model of 62 MB: loading 2.1 times its file (ONNX Runtime holds the weights twice for a moment),

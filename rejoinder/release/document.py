@@ -24,7 +24,7 @@ from rejoinder.release.canonical import (
     is_digest,
     parse_document,
 )
-from rejoinder.release.manifest import VectorizerId
+from rejoinder.release.vectorizer_spec import VectorizerId
 
 FORMATS = (2, 3)
 RELEASE = "release.json"

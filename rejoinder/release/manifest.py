@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NewType
+from typing import Any
 
 from rejoinder.errors import FormatError, IntegrityError, Problem
 from rejoinder.parts import Kind, kinds
@@ -25,44 +25,11 @@ from rejoinder.release.canonical import (
     is_digest,
     parse_document,
 )
-
-VectorizerId = NewType("VectorizerId", str)
+from rejoinder.release.vectorizer_spec import VectorizerId
 
 MANIFEST = "manifest.json"
 FORMAT = 1
 _SAFE_PATH = re.compile(r"[a-z0-9][a-z0-9._-]*")
-
-
-@dataclass(frozen=True, slots=True)
-class VectorizerSpec:
-    """Everything that decides which vector a text gets.
-
-    Attributes:
-        weights: SHA-256 of each ONNX form, by form name.
-        tokenizer: SHA-256 of tokenizer.json.
-        normalization: `rejoinder.text.NORMALIZATION_VERSION`.
-        pooling: how token vectors become one vector.
-        output: how that vector is scaled.
-        dim: length of a vector.
-        dtype: type of the vectors handed out.
-        max_length: tokens read of a text, special tokens counted; longer texts lose their beginning.
-        opset: ONNX operator set.
-    """
-
-    weights: Mapping[str, str]
-    tokenizer: str
-    normalization: str
-    pooling: str
-    output: str
-    dim: int
-    dtype: str
-    max_length: int
-    opset: int
-
-    @property
-    def id(self) -> VectorizerId:
-        """Digest over all fields."""
-        return VectorizerId(digest_bytes(canonical_json(asdict(self))))
 
 
 @dataclass(frozen=True, slots=True)

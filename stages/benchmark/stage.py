@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 class Params(StageParams):
     """How much is measured."""
 
+    SHARED = ("base",)
     release: str
     """Name of the releases whose champion is the one to beat."""
-    untuned: str
-    """Encoder before any training of ours, the one to beat: an installed package or a folder."""
+    base: str
+    """Encoder before any training of ours, the one to beat."""
     bootstrap_rounds: int = Field(ge=100)
     """Resamples of the conversations for each interval."""
     speed_texts: int = Field(ge=32)
@@ -67,7 +68,7 @@ def encoder_systems(
         def system() -> Any:
             if name == "untuned":
                 length = exported.spec.max_length
-                encoder = load_base(params.untuned, max_length=length, context_turns=context_turns)
+                encoder = load_base(params.base, max_length=length, context_turns=context_turns)
             else:
                 encoder = SentenceEncoder.load(folders[name])
             label = f"benchmark: encoding with {name}"
@@ -102,7 +103,7 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
     from stages.common.base_encoder import base_folder
 
     with tempfile.TemporaryDirectory() as scratch:
-        untuned = sentence_transformer(base_folder(params.untuned))
+        untuned = sentence_transformer(base_folder(params.base))
         peer = sentence_transformer(student, Path(scratch) / "student")
         encoders = {"sentence_transformers_untuned": untuned, "sentence_transformers_student": peer}
         encoders["exported"] = exported.encode

@@ -32,6 +32,5 @@ def base_folder(name: str) -> Path:
             return folder
     raise ParamsError(
         f"base encoder: expected a folder with config.json, {TOKENIZER} and weights, or an installed package that "
-        f"carries one, got {name!r}; next: correct vectorizer.base, benchmark.untuned and dialogues.tokenizer in "
-        "params.yaml"
+        f"carries one, got {name!r}; next: correct shared.base in params.yaml"
     )

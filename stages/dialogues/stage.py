@@ -44,6 +44,7 @@ PAIRS = (
 class Params(StageParams):
     """How dialogues are cut, paired and split."""
 
+    SHARED = ("base",)
     gap_percentile: float = Field(ge=50, lt=100)
     """A dialogue ends where the silence is longer than this percentile of its source's silences before answers."""
     min_gap_s: float = Field(ge=0)
@@ -54,8 +55,8 @@ class Params(StageParams):
     """Turns kept before each reply."""
     distractors: int = Field(ge=1, le=8)
     """Wrong replies beside each right one; published practice takes 3."""
-    tokenizer: str
-    """Whose tokens the length report counts: as `vectorizer.base`."""
+    base: str
+    """Whose tokens the length report counts."""
     block_share: float = Field(gt=0.5, le=1)
     """The length report names the shortest block that holds this share of the texts whole."""
     validation_share: float = Field(gt=0, lt=0.5)
@@ -124,7 +125,7 @@ def assemble(table: pl.DataFrame, params: Params) -> Steps:
     turns = add_drop_reasons(merge_turns(messages), params.duplicate_overlap).with_columns(
         said=same_words(pl.col("key"))
     )
-    turns = turns.with_columns(tokens=token_counts(turns["key"], base_folder(params.tokenizer) / TOKENIZER))
+    turns = turns.with_columns(tokens=token_counts(turns["key"], base_folder(params.base) / TOKENIZER))
     pairs = add_distractors(make_pairs(turns, params.context_turns), params.distractors, params.seed)
     late = pl.col("started_at") > late_cut(messages, params.late_share)
     return Steps(people, thresholds, messages, turns, add_weak_reactions(pairs).with_columns(late=late))

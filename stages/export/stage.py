@@ -17,7 +17,7 @@ from stages.common.params import StageParams
 
 if TYPE_CHECKING:
     from rejoinder.parts.arrays import Vectors
-    from rejoinder.release.manifest import VectorizerSpec
+    from rejoinder.release.vectorizer_spec import VectorizerSpec
     from stages.training.encoder import SentenceEncoder
 
 
@@ -156,8 +156,8 @@ def make_forms(student: SentenceEncoder, names: Sequence[str], work: Path) -> di
 def describe(directory: Path, student: SentenceEncoder) -> VectorizerSpec:
     """Everything that decides the vectors of the model files in a directory."""
     from rejoinder.release.canonical import digest_file
-    from rejoinder.release.manifest import VectorizerSpec
     from rejoinder.release.model_files import FORMS, TOKENIZER, model_file
+    from rejoinder.release.vectorizer_spec import VectorizerSpec
     from rejoinder.text import NORMALIZATION_VERSION
     from stages.export.onnx_forms import OPSET
 

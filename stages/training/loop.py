@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import MLFlowLogger
 
-from registry.mlflow.client import connect, mlflow_errors
+from registry.mlflow.connection import connect, mlflow_errors
 from registry.mlflow.uri import artifact_location, tracking_uri
 from rejoinder.progress import progress
 from rejoinder.release.canonical import digest_file

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Params(TrainingParams):
     """How the teacher is trained."""
 
+    SHARED = ("base",)
     base: str
-    """Untrained encoder: an installed package that carries one, or a folder in Hugging Face's layout."""
+    """Untrained encoder to start from."""
     context_turns: int = Field(ge=1, le=16)
     """Turns before the reply that are encoded as its context."""
     max_length: int = Field(ge=8, le=512)

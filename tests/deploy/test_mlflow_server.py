@@ -33,7 +33,7 @@ from deploy.mlflow_server.accounts import (
 )
 from deploy.mlflow_server.postgres import Cluster, find_binaries, find_cluster
 from registry.errors import RegistryError
-from registry.mlflow.client import connect
+from registry.mlflow.connection import connect
 from tests.mlflow_servers import act_as
 from tests.reach import ROOT
 

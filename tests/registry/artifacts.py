@@ -11,7 +11,8 @@ from typing import Any
 
 from registry.mlflow.artifacts import ARTIFACTS
 from registry.mlflow.catalog import bundle_model, read_catalog
-from registry.mlflow.client import Version, connect, versions
+from registry.mlflow.client import Version, versions
+from registry.mlflow.connection import connect
 from registry.publish.keys import SigningKey, signing_key
 from registry.publish.new_release import take_serial, upload_release
 from registry.publish.promote import promote

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from rejoinder.errors import FormatError, Problem
 from rejoinder.parts.opening import Opening
-from rejoinder.release.manifest import Manifest, VectorizerId, write_manifest
+from rejoinder.release.manifest import Manifest, write_manifest
+from rejoinder.release.vectorizer_spec import VectorizerId
 from tests.toy import NUMBERS
 
 HEAD = "head.json"

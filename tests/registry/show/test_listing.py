@@ -9,7 +9,7 @@ import pytest
 from registry.errors import NotFoundError
 from registry.mlflow.artifacts import upload
 from registry.mlflow.catalog import Catalog
-from registry.mlflow.client import connect
+from registry.mlflow.connection import connect
 from registry.publish.promote import rollback
 from registry.publish.register import publish
 from registry.show.listing import list_remote

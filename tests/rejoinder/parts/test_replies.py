@@ -21,7 +21,8 @@ from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.opened import OpenRelease
 from rejoinder.parts.replies import REPLIES_FILE, IndexedReply, ReplyIndex, open_shard, shard_file, write_index
 from rejoinder.release.canonical import digest_bytes
-from rejoinder.release.manifest import Manifest, VectorizerId, read_manifest, write_manifest
+from rejoinder.release.manifest import Manifest, read_manifest, write_manifest
+from rejoinder.release.vectorizer_spec import VectorizerId
 from tests.bundles import REPLIES
 from tests.rejoinder.parts.test_phrases import unit_rows
 

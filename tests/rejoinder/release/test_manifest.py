@@ -14,15 +14,9 @@ from hypothesis import strategies as st
 from rejoinder.errors import FormatError, IntegrityError
 from rejoinder.release.canonical import canonical_json, digest_bytes
 from rejoinder.release.document import parse_release
-from rejoinder.release.manifest import (
-    FileEntry,
-    Manifest,
-    VectorizerId,
-    file_problems,
-    parse_manifest,
-    read_manifest,
-)
+from rejoinder.release.manifest import FileEntry, Manifest, file_problems, parse_manifest, read_manifest
 from rejoinder.release.proof import Installed
+from rejoinder.release.vectorizer_spec import VectorizerId
 from tests.bundles import KINDS
 
 _scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text()

@@ -21,13 +21,13 @@ from rejoinder.release.canonical import (
 from rejoinder.release.manifest import (
     MANIFEST,
     Manifest,
-    VectorizerId,
     file_problems,
     parse_manifest,
     read_manifest,
     write_manifest,
 )
 from rejoinder.release.proof import Installed
+from rejoinder.release.vectorizer_spec import VectorizerId
 
 MIB = 1 << 20
 ENTRY = {"size": 3, "sha256": digest_bytes(b"k")}

@@ -13,7 +13,7 @@ from rejoinder.errors import BundleError, ConsistencyError, FormatError, Integri
 from rejoinder.parts import Kind
 from rejoinder.release.canonical import Digest, canonical_json, digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing
-from rejoinder.release.manifest import MANIFEST, FileEntry, Manifest, VectorizerId, read_manifest
+from rejoinder.release.manifest import MANIFEST, FileEntry, Manifest, read_manifest
 from rejoinder.release.proof import (
     Installed,
     prove,
@@ -25,6 +25,7 @@ from rejoinder.release.proof import (
 )
 from rejoinder.release.signature import SIGNATURE
 from rejoinder.release.trust import Trust
+from rejoinder.release.vectorizer_spec import VectorizerId
 from rejoinder.text import NORMALIZATION_VERSION
 from tests.bundles import KINDS, pin, reseal, seal, signer
 from tests.rejoinder.parts.test_opened import flip

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from stages import STAGES
+from stages import STAGES, load_stage
 from stages.common.errors import ParamsError
-from stages.common.params import StageParams, load_params
+from stages.common.params import SharedParams, StageParams, load_params
 from stages.vectorizer import stage as vectorizer
 from tests.reach import ROOT
 
@@ -15,18 +15,23 @@ class Params(StageParams):
     layers: list[int]
 
 
+class WithBase(Params):
+    SHARED = ("base",)
+    base: str
+
+
 GOOD = "gate:\n  steps: 3\n  layers: [0, 2]\n"
 
 
-def load(tmp_path: Path, text: str) -> Params:
+def load(tmp_path: Path, text: str, model: type[Params] = Params) -> Params:
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    return load_params(path, "gate", Params)
+    return load_params(path, "gate", model)
 
 
-def refusal(tmp_path: Path, text: str) -> str:
+def refusal(tmp_path: Path, text: str, model: type[Params] = Params) -> str:
     with pytest.raises(ParamsError) as caught:
-        load(tmp_path, text)
+        load(tmp_path, text, model)
     return str(caught.value)
 
 
@@ -78,3 +83,41 @@ def test_a_rule_over_several_keys_is_explained(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(text)
     with pytest.raises(ParamsError, match=r"vectorizer: validate_every must not be above max_steps"):
         load_params(tmp_path / "params.yaml", "vectorizer", vectorizer.Params)
+
+
+SHARED = "shared:\n  base: an-encoder\n"
+
+
+def test_a_stage_gets_the_shared_keys_that_it_names(tmp_path: Path) -> None:
+    assert load(tmp_path, SHARED + GOOD, WithBase) == WithBase(steps=3, layers=[0, 2], base="an-encoder")
+    assert load(tmp_path, SHARED + GOOD) == Params(steps=3, layers=[0, 2])
+
+
+def test_a_shared_key_in_a_stages_section_is_named_by_its_line(tmp_path: Path) -> None:
+    for text in (SHARED + GOOD + "  base: other\n", "shared: {}\n\n" + GOOD + "  base: other\n"):
+        message = refusal(tmp_path, text, WithBase)
+        assert f"params.yaml:{text.count(chr(10))}: gate.base: expected in section shared alone" in message
+    assert "params.yaml:6: gate.base: unknown key" in refusal(tmp_path, SHARED + GOOD + "  base: other\n")
+
+
+def test_a_wrong_shared_value_is_named_where_it_stands(tmp_path: Path) -> None:
+    assert "params.yaml:2: shared.base: " in refusal(tmp_path, "shared:\n  base: 3\n" + GOOD, WithBase)
+
+
+@pytest.mark.parametrize("text", [GOOD, "shared: {}\n" + GOOD])
+def test_a_missing_shared_key_is_named(tmp_path: Path, text: str) -> None:
+    assert "shared.base: missing" in refusal(tmp_path, text, WithBase)
+
+
+def test_an_unknown_shared_key_is_named_by_its_line_to_every_stage(tmp_path: Path) -> None:
+    message = refusal(tmp_path, SHARED + "  bass: x\n" + GOOD)
+    assert "params.yaml:3: shared.bass: unknown key; expected one of base" in message
+    assert "params.yaml:1: shared: expected keys with values" in refusal(tmp_path, "shared:\n" + GOOD)
+
+
+def test_every_shared_key_is_of_a_stage_and_every_stages_of_the_section() -> None:
+    used = {key for stage in STAGES for key in load_stage(stage).Params.SHARED}
+    assert used == set(SharedParams.model_fields)
+    for stage in STAGES:
+        model = load_stage(stage).Params
+        assert set(model.SHARED) <= set(model.model_fields)

