@@ -8,7 +8,6 @@ the reason. No message text, address, user or path of a machine is written.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import math
 import os
@@ -16,12 +15,23 @@ import platform
 import re
 import subprocess
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from registry.publish.dvc_lock import (
+    LOCK,
+    PARAMS,
+    SHARED,
+    Entry,
+    Lock,
+    md5_of,
+    md5_of_folder,
+    parse_lock,
+    plain,
+    read_yaml,
+)
 from rejoinder import __version__
 from rejoinder.parts import in_order
 from rejoinder.release.canonical import Digest, canonical_json, digest_bytes, digest_file
@@ -42,44 +52,19 @@ TOOLS: Mapping[str, tuple[str, ...]] = {
     "tokenizers": ("tokenizers",),
     "transformers": ("transformers",),
 }
-SHARED = "shared"
 #: Sections whose parameters are written out; of any other (`ingest` holds the canaries) only a digest is.
 SHOWN_SECTIONS = frozenset(
     {SHARED, "anonymize", "validate", "dialogues", "vectorizer", "student", "export"}
     | {"cache", "index", "audit", "benchmark", "gate"}
 )
-_PARAMS, _LOCK, _DAG = "params.yaml", "dvc.lock", "dvc.yaml"
+_DAG = "dvc.yaml"
 _JUDGE = "gate"  # the stage that writes the verdict
 _LOGS = "data/logs"
 _ERASED = "data/erase"
 #: Top folders that hold code: whatever a stage depends on below them is code, templates and word lists included.
 _CODE = ("rejoinder", "registry", "stages")
-#: What DVC leaves out of a folder, as .dvcignore says.
-IGNORED = "__pycache__"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}")  # no path, no sentence
-_EXPONENT = re.compile(r"-?[0-9]+(\.[0-9]+)?e[+-]?[0-9]+")
-_MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 _GIT_SECONDS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A file or folder as dvc.lock describes it."""
-
-    path: str
-    md5: str
-    size: int | None
-    files: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Lock:
-    """What dvc.lock says: inputs and outputs by stage, and the parameters that were used, by section."""
-
-    deps: Mapping[str, tuple[_Entry, ...]]
-    outs: Mapping[str, tuple[_Entry, ...]]
-    params: Mapping[str, Any]
-    differing: tuple[str, ...]  # shared parameters that stages were built with different values of
 
 
 def provenance(release: Release, workspace: Path = Path()) -> bytes:
@@ -95,7 +80,7 @@ def provenance(release: Release, workspace: Path = Path()) -> bytes:
     missing = {"startedOn": "DVC records no times", "finishedOn": "DVC records no times"}
     lock = _blessed_lock(release, workspace)
     if isinstance(lock, str):
-        missing |= dict.fromkeys((_LOCK, _PARAMS, "git commit", "data"), lock)
+        missing |= dict.fromkeys((LOCK, PARAMS, "git commit", "data"), lock)
     parameters = {} if isinstance(lock, str) else _parameters(workspace, lock, missing)
     dependencies = [] if isinstance(lock, str) else list(_dependencies(workspace, lock, missing))
     versions = _versions(missing)
@@ -166,95 +151,41 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _blessed_lock(release: Release, workspace: Path) -> _Lock | str:
+def _blessed_lock(release: Release, workspace: Path) -> Lock | str:
     """Parse dvc.lock if it is of the build that the gate blessed; else say why it does not count."""
     try:
-        lock = _parse_lock(_yaml(workspace / _LOCK))
+        lock = parse_lock(read_yaml(workspace / LOCK))
         (judged,) = lock.outs[_JUDGE]
         folder = workspace / judged.path
         blessed = digest_file(folder / VERDICT) == release.blessed.verdict
-        if not blessed or _md5_of_folder(folder) != judged.md5:
-            return f"the build in {_LOCK} is not the one that was blessed"
+        if not blessed or md5_of_folder(folder) != judged.md5:
+            return f"the build in {LOCK} is not the one that was blessed"
     except FileNotFoundError as error:
-        return f"no {Path(error.filename or _LOCK).name} in the work tree"
+        return f"no {Path(error.filename or LOCK).name} in the work tree"
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"{_LOCK} cannot be read: {type(error).__name__}"
+        return f"{LOCK} cannot be read: {type(error).__name__}"
     return lock
 
 
-def _yaml(path: Path) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError("not YAML") from error
-
-
-def _parse_lock(document: Any) -> _Lock:
-    stages = document["stages"]
-    used = {name: stage.get("params", {}).get(_PARAMS, {}) for name, stage in stages.items()}
-    params = {name: _plain(given.get(name)) for name, given in used.items()}
-    shared, differing = _shared(used)
-    entries = {
-        side: {name: tuple(map(_entry, stage.get(side, ()))) for name, stage in stages.items()}
-        for side in ("deps", "outs")
-    }
-    return _Lock(entries["deps"], entries["outs"], params | ({SHARED: shared} if shared else {}), differing)
-
-
-def _shared(used: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Shared parameters, which DVC writes to each stage under a dotted name; None where stages differ."""
-    found: dict[str, list[Any]] = {}
-    for given in used.values():
-        for name, value in given.items():
-            if name.startswith(f"{SHARED}."):
-                found.setdefault(name.removeprefix(f"{SHARED}."), []).append(_plain(value))
-    differing = tuple(key for key, values in found.items() if any(value != values[0] for value in values))
-    return {key: None if key in differing else values[0] for key, values in found.items()}, differing
-
-
-def _entry(fields: Any) -> _Entry:
-    md5, path = fields["md5"], PurePosixPath(fields["path"])
-    if not _MD5.fullmatch(md5) or path.is_absolute() or ".." in path.parts:
-        raise ValueError("a path outside the work tree, or no MD5")
-    return _Entry(str(path), md5, fields.get("size"), fields.get("nfiles"))
-
-
-def _md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-def _md5_of_folder(folder: Path) -> str:
-    """What DVC calls the MD5 of a folder: that of its listing."""
-    files = (p for p in folder.rglob("*") if p.is_file() and IGNORED not in p.relative_to(folder).parts)
-    listing = sorted(({"md5": _md5(p), "relpath": p.relative_to(folder).as_posix()} for p in files), key=_relpath)
-    return hashlib.md5(json.dumps(listing, sort_keys=True).encode(), usedforsecurity=False).hexdigest() + ".dir"
-
-
-def _relpath(entry: Mapping[str, str]) -> str:
-    return entry["relpath"]
-
-
-def _parameters(workspace: Path, lock: _Lock, missing: dict[str, str]) -> dict[str, Any]:
+def _parameters(workspace: Path, lock: Lock, missing: dict[str, str]) -> dict[str, Any]:
     shown = {name: _shown(name, section) for name, section in lock.params.items()}
     for key in lock.differing:
         missing[f"{SHARED}.{key}"] = "stages were built with different values"
     try:
-        sections = dict(_yaml(workspace / _PARAMS))
+        sections = dict(read_yaml(workspace / PARAMS))
     except (OSError, ValueError, TypeError) as error:
-        missing[_PARAMS] = f"cannot be read: {type(error).__name__}"
+        missing[PARAMS] = f"cannot be read: {type(error).__name__}"
         return {"parameters": shown}
     changed = sorted(name for name, used in lock.params.items() if _now(name, sections, used) != used)
     if changed:
-        missing[_PARAMS] = f"changed since the build: {', '.join(changed)}"
+        missing[PARAMS] = f"changed since the build: {', '.join(changed)}"
         return {"parameters": shown}
-    return {"parameters": shown, _PARAMS: _sha256(digest_file(workspace / _PARAMS))}
+    return {"parameters": shown, PARAMS: _sha256(digest_file(workspace / PARAMS))}
 
 
 def _now(name: str, sections: Mapping[str, Any], used: Any) -> Any:
     """A section of params.yaml as it is now; of the shared one what was used of it."""
-    now = _plain(sections.get(name))
+    now = plain(sections.get(name))
     return {key: now.get(key) for key in used} if name == SHARED and isinstance(now, dict) else now
 
 
@@ -279,24 +210,13 @@ def _is_safe(value: Any) -> bool:
     return value is None or (isinstance(value, int | float) and math.isfinite(value))
 
 
-def _plain(value: Any) -> Any:
-    """One spelling for equal values: DVC writes 5e-05, which PyYAML takes for a text."""
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    if isinstance(value, str) and _EXPONENT.fullmatch(value):
-        return float(value)
-    return value
-
-
-def _dependencies(workspace: Path, lock: _Lock, missing: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _dependencies(workspace: Path, lock: Lock, missing: dict[str, str]) -> Iterator[dict[str, Any]]:
     commit = _commit(workspace, lock)
     if isinstance(commit, str):
         missing["git commit"] = commit
     else:
         yield commit
-    for name in (_LOCK, _PARAMS):
+    for name in (LOCK, PARAMS):
         if name not in missing:
             yield {"name": name, "digest": _sha256(digest_file(workspace / name))}
     for entry in _data(lock):
@@ -306,7 +226,7 @@ def _dependencies(workspace: Path, lock: _Lock, missing: dict[str, str]) -> Iter
             yield _descriptor(entry)
 
 
-def _data(lock: _Lock) -> list[_Entry]:
+def _data(lock: Lock) -> list[Entry]:
     """Everything that is no code and that no stage made, and what the stage that reads the logs made of them."""
     made = {out.path for outs in lock.outs.values() for out in outs}
     given = {
@@ -324,7 +244,7 @@ def _is_code(path: str) -> bool:
     return path.endswith(".py") or PurePosixPath(path).parts[0] in _CODE
 
 
-def _descriptor(entry: _Entry) -> dict[str, Any]:
+def _descriptor(entry: Entry) -> dict[str, Any]:
     # The MD5 of a folder is that of DVC's own listing, so neither may pass for a plain MD5.
     kind = "dvcMd5Dir" if entry.md5.endswith(".dir") else "dvcMd5"
     sizes = {"bytes": entry.size, "files": entry.files}
@@ -332,12 +252,12 @@ def _descriptor(entry: _Entry) -> dict[str, Any]:
     return {"name": entry.path, "digest": {kind: entry.md5.removesuffix(".dir")}, "annotations": known}
 
 
-def _commit(workspace: Path, lock: _Lock) -> dict[str, Any] | str:
+def _commit(workspace: Path, lock: Lock) -> dict[str, Any] | str:
     if _git(workspace, "ls-files", "--error-unmatch", _DAG) is None:
         return f"no git work tree that holds {_DAG}"
     commit = _git(workspace, "rev-parse", "HEAD")
     # dvc.lock changes with every build and is recorded by its own digest.
-    status = _git(workspace, "status", "--porcelain", "--", ".", f":(exclude){_LOCK}")
+    status = _git(workspace, "status", "--porcelain", "--", ".", f":(exclude){LOCK}")
     if commit is None or status is None:
         return "git has no commit, or does not answer"
     if changed := _changed_code(workspace, lock):
@@ -350,17 +270,10 @@ def _commit(workspace: Path, lock: _Lock) -> dict[str, Any] | str:
     }
 
 
-def _changed_code(workspace: Path, lock: _Lock) -> list[str]:
+def _changed_code(workspace: Path, lock: Lock) -> list[str]:
     # Stages that ran at different times may have seen different code: each must have seen today's.
     code = {dep for deps in lock.deps.values() for dep in deps if _is_code(dep.path)}
-    return sorted({dep.path for dep in code if _md5_of(workspace / dep.path) != dep.md5})
-
-
-def _md5_of(path: Path) -> str | None:
-    """What DVC calls the MD5 of a file or folder; None if there is neither."""
-    if path.is_dir():
-        return _md5_of_folder(path)
-    return _md5(path) if path.is_file() else None
+    return sorted({dep.path for dep in code if md5_of(workspace / dep.path) != dep.md5})
 
 
 def _git(workspace: Path, *words: str) -> str | None:

@@ -1,4 +1,4 @@
-"""What Linux says this process may use; tests/rejoinder/test_memory.py walks the same groups for memory."""
+"""What Linux says this process may use; tests/rejoinder/serving/test_headroom.py walks these groups too."""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from registry.publish import provenance as module
-from registry.publish.provenance import BUILD_TYPE, IGNORED, SHOWN_SECTIONS, base_encoder, provenance
+from registry.publish.dvc_lock import IGNORED
+from registry.publish.provenance import BUILD_TYPE, SHOWN_SECTIONS, base_encoder, provenance
 from rejoinder.release.canonical import canonical_json, digest_bytes, digest_file
 from rejoinder.release.document import Blessing, Release, Signer
 from rejoinder.release.vectorizer_spec import VectorizerId
