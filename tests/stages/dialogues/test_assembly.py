@@ -231,7 +231,7 @@ def test_token_counts_are_those_of_the_encoder_that_trains() -> None:
 
 def test_a_tokenizer_that_is_not_there_is_named(tmp_path: Path) -> None:
     for name in ("no-such-package", "json", str(tmp_path)):
-        with pytest.raises(ParamsError, match=r"base encoder: expected .* dialogues\.tokenizer"):
+        with pytest.raises(ParamsError, match=r"base encoder: expected .* shared\.base"):
             base_folder(name)
 
 

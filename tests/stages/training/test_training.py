@@ -117,7 +117,7 @@ def test_too_few_pairs_for_a_batch_are_refused() -> None:
 
 
 def test_an_unknown_base_is_named() -> None:
-    with pytest.raises(ParamsError, match=r"'no-such-encoder'.*vectorizer\.base"):
+    with pytest.raises(ParamsError, match=r"'no-such-encoder'.*shared\.base"):
         load_base("no-such-encoder", max_length=8, context_turns=1)
 
 
