@@ -61,9 +61,9 @@ def no_sockets() -> str:
 
 @contextmanager
 def answering(store: Store, home: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
-    """A process that may open no socket, has answered, and stays until its input ends."""
+    """A process that may open no socket, has answered, and stays until its input ends; CI silences telemetry."""
     home.mkdir()
-    kept = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")}
+    kept = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "CI")}
     environment = {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), **variables}
     command = [sys.executable, "-c", no_sockets() + OPEN_AND_ANSWER, str(store.root)]
     with subprocess.Popen(
