@@ -1,6 +1,6 @@
 """Neighbours: what our programs' settings save where cores are shared.
 
-The current release answers, and the encoder of the stage `vectorizer` is trained with an eighth of its batch, in
+The current release answers, and the encoder of the stage `vectorizer` is trained with a quarter of its batch, in
 processes of their own that take turns: with nothing set, within somebody's program (a search of one query takes one
 thread), and in our programs (`rejoinder.process`). A neighbour does nothing but count. The medians of the rounds
 stand; a ratio is that of medians.

