@@ -6,13 +6,13 @@ import os
 import shutil
 import traceback
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from multiprocessing.process import BaseProcess
-from multiprocessing.synchronize import Barrier, Event
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
+from faults.crew import Crew, Meeting
 from faults.outcome import Outcome
 from faults.scene import Node, Sabotage, Scene, nothing, processes, two_releases
 from registry.errors import RegistryError
@@ -35,28 +35,6 @@ PULLERS, ROUNDS = 16, 20
 PROMOTERS = 32
 FLIPS, READERS = 1000, 3
 NAME = "rejoinder"
-_PATIENCE = 300  # seconds that processes wait for each other
-
-
-@dataclass(frozen=True)
-class Meeting:
-    """Where processes begin together, and leave what they have seen."""
-
-    barrier: Barrier
-    answers: Any
-
-    @classmethod
-    def of(cls, number: int) -> Meeting:
-        """A meeting of some processes."""
-        return cls(processes().Barrier(number), processes().Queue())
-
-    def begin(self) -> None:
-        """Wait for all."""
-        self.barrier.wait(_PATIENCE)
-
-    def answer(self) -> Any:
-        """What the next one has seen."""
-        return self.answers.get(timeout=_PATIENCE)
 
 
 def concurrent_pullers(
@@ -79,24 +57,20 @@ def concurrent_pullers(
     scene = two_releases(root)
     node, rounds = scene.node(), max(1, tries // pullers)
     champions = [_reissue(scene, 10 + number) for number in range(2 * rounds)]
-    meeting, context = Meeting.of(pullers + 1), processes()
-    workers = [
-        context.Process(target=_pull_rounds, args=(node, scene.source, rounds, meeting, sabotage), daemon=True)
-        for _ in range(pullers)
-    ]
-    _start(workers)
     survived, problems = 0, Counter[str]()
-    for number in range(rounds):
-        first, second = champions[2 * number : 2 * number + 2]
-        _offer(scene, first)
-        meeting.begin()
-        _offer(scene, second)
-        said = [meeting.answer() for _ in range(pullers)]
-        problems.update(answer for answer in said if not answer.startswith("sha256:"))
-        fine = sum(answer in (first.digest, second.digest) for answer in said)
-        pull(node.store, source=FolderSource(scene.source), trust=node.trust)
-        survived += fine if node.serves(second) and node.is_tidy() else 0
-    _join(workers)
+    with Crew(pullers + 1) as crew:
+        for _ in range(pullers):
+            crew.start(_pull_rounds, node, scene.source, rounds, sabotage)
+        for number in range(rounds):
+            first, second = champions[2 * number : 2 * number + 2]
+            _offer(scene, first)
+            crew.meeting.begin()
+            _offer(scene, second)
+            answers = [crew.answer() for _ in range(pullers)]
+            problems.update(answer for answer in answers if not answer.startswith("sha256:"))
+            fine = sum(answer in (first.digest, second.digest) for answer in answers)
+            pull(node.store, source=FolderSource(scene.source), trust=node.trust)
+            survived += fine if node.serves(second) and node.is_tidy() else 0
     return Outcome("concurrent pullers", rounds * pullers, survived, _note(f"{pullers} at once", problems))
 
 
@@ -115,7 +89,7 @@ def _offer(scene: Scene, release: Release) -> None:
         activate(source, release)
 
 
-def _pull_rounds(node: Node, source: Path, rounds: int, meeting: Meeting, sabotage: Sabotage) -> None:
+def _pull_rounds(meeting: Meeting, node: Node, source: Path, rounds: int, sabotage: Sabotage) -> None:
     sabotage()
     for _ in range(rounds):
         meeting.begin()
@@ -141,28 +115,17 @@ def concurrent_promoters(root: Path, tries: int = PROMOTERS, sabotage: Sabotage 
         How many were survived.
     """
     scene = two_releases(root / "scene")
-    context = processes()
-    meeting = Meeting.of(tries)
-    first = context.Process(target=_ship_two, args=(root, scene, meeting.answers))
-    _start([first])
-    chain = [(0, int(meeting.answer()))]
-    _join([first])
-    workers = [
-        context.Process(target=_promote_one, args=(root, scene, number, meeting, sabotage), daemon=True)
-        for number in range(tries)
-    ]
-    _start(workers)
-    said = [meeting.answer() for _ in workers]
-    _join(workers)
-    chain += sorted(answer for answer in said if isinstance(answer, tuple))
-    refused = Counter(answer for answer in said if isinstance(answer, str))
-    looker = context.Process(target=_look, args=(root, scene, meeting.answers))
-    _start([looker])
-    serials, promoted, champion = meeting.answer()
-    _join([looker])
+    chain = [(0, int(_seen_by(_ship_two, root, scene)))]
+    with Crew(tries) as crew:
+        for number in range(tries):
+            crew.start(_promote_one, root, scene, number, sabotage)
+        answers = [crew.answer() for _ in range(tries)]
+    chain += sorted(answer for answer in answers if isinstance(answer, tuple))
+    refused = Counter(answer for answer in answers if isinstance(answer, str))
+    serials, promoted, champion = _seen_by(_look, root, scene)
     links = [before == earlier for (before, _), (_, earlier) in zip(chain[1:], chain, strict=False)]
     whole = sorted(set(serials)) == serials and champion == max(promoted) == chain[-1][1] and all(links)
-    fine = sum(not isinstance(answer, str) or answer in _REFUSALS for answer in said)
+    fine = sum(not isinstance(answer, str) or answer in _REFUSALS for answer in answers)
     note = _note(f"{len(chain) - 1} promotions, serials up to {max(serials)}", refused)
     return Outcome("concurrent promoters", tries, fine if whole else 0, note)
 
@@ -179,15 +142,22 @@ def _act_on(root: Path, scene: Scene) -> None:
     )
 
 
-def _ship_two(root: Path, scene: Scene, answers: Any) -> None:
+def _seen_by(target: Callable[..., None], *args: Any) -> Any:
+    """The answer of one process."""
+    with Crew() as crew:
+        crew.start(target, *args)
+        return crew.answer()
+
+
+def _ship_two(meeting: Meeting, root: Path, scene: Scene) -> None:
     from tests.registry.artifacts import ship
 
     _act_on(root, scene)
     old = ship(scene.bundles(scene.old), NAME)
-    answers.put(ship(scene.bundles(scene.new), NAME, old).serial)
+    meeting.answers.put(ship(scene.bundles(scene.new), NAME, old).serial)
 
 
-def _promote_one(root: Path, scene: Scene, number: int, meeting: Meeting, sabotage: Sabotage) -> None:
+def _promote_one(meeting: Meeting, root: Path, scene: Scene, number: int, sabotage: Sabotage) -> None:
     _act_on(root, scene)
     sabotage()
     meeting.begin()
@@ -210,7 +180,7 @@ def _release(root: Path, scene: Scene, number: int) -> Any:
     return promote(NAME, publish(bundles, verdict, NAME).release.serial)
 
 
-def _look(root: Path, scene: Scene, answers: Any) -> None:
+def _look(meeting: Meeting, root: Path, scene: Scene) -> None:
     _act_on(root, scene)
     catalog = read_catalog(connect(), NAME)
     known = sorted(catalog.releases, key=lambda version: version.number)
@@ -219,7 +189,7 @@ def _look(root: Path, scene: Scene, answers: Any) -> None:
     now = catalog.aliases
     if int(now[PREVIOUS].tags["serial"]) not in promoted:
         promoted.append(10**9)  # fails the comparison with the champion
-    answers.put((serials, promoted, int(now[CHAMPION].tags["serial"])))
+    meeting.answers.put((serials, promoted, int(now[CHAMPION].tags["serial"])))
 
 
 def readers_during_flips(
@@ -239,27 +209,23 @@ def readers_during_flips(
         How many flips were survived.
     """
     scene = two_releases(root)
-    store, context = Store(scene.source), processes()
-    stop, meeting = context.Event(), Meeting.of(readers + 1)
-    workers = [
-        context.Process(target=_read, args=(scene, stop, meeting, sabotage), daemon=True) for _ in range(readers)
-    ]
-    _start(workers)
-    meeting.begin()
-    for number in range(tries):
-        with locked(store):
-            activate(store, (scene.old, scene.new)[number % 2])
-    stop.set()
-    said = [meeting.answer() for _ in workers]
-    _join(workers)
-    reads = sum((found for found in said), Counter[str]())
+    store, stop = Store(scene.source), processes().Event()
+    with Crew(readers + 1) as crew:
+        for _ in range(readers):
+            crew.start(_read, scene, stop, sabotage)
+        crew.meeting.begin()
+        for number in range(tries):
+            with locked(store):
+                activate(store, (scene.old, scene.new)[number % 2])
+        stop.set()
+        reads = sum((crew.answer() for _ in range(readers)), Counter[str]())
     mixed = sum(count for what, count in reads.items() if what not in ("old", "new"))
     note = f"{reads.total()} reads ({reads['old']} of one, {reads['new']} of the other), {mixed} mixed"
     both = reads["old"] > 0 and reads["new"] > 0
     return Outcome("readers while current flips", tries, max(tries - mixed, 0) if both else 0, note)
 
 
-def _read(scene: Scene, stop: Event, meeting: Meeting, sabotage: Sabotage) -> None:
+def _read(meeting: Meeting, scene: Scene, stop: Event, sabotage: Sabotage) -> None:
     sabotage()
     reads = Counter[str]()
     meeting.begin()
@@ -286,18 +252,6 @@ def _whose(scene: Scene, kind: Kind, folder: Path) -> str:
     digest = digest_file(folder / "manifest.json")
     owners = {scene.old.bundles[kind]: "old", scene.new.bundles[kind]: "new"}
     return owners.get(digest, "unknown")
-
-
-def _start(workers: Sequence[BaseProcess]) -> None:
-    for worker in workers:
-        worker.start()
-
-
-def _join(workers: Sequence[BaseProcess]) -> None:
-    for worker in workers:
-        worker.join(_PATIENCE)
-        if worker.is_alive():
-            worker.kill()
 
 
 def _described(error: Exception) -> str:

@@ -41,6 +41,7 @@ _PRELOAD = (
     "mlflow.store.tracking.sqlalchemy_store",
     "mlflow.store.model_registry.sqlalchemy_store",
     "faults.crashes",
+    "faults.disks",
     "tests.registry.artifacts",
     "faults.concurrency",
 )

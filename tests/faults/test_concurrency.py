@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from threading import BrokenBarrierError
 from unittest.mock import patch
 
+import pytest
+
 from faults.concurrency import concurrent_promoters, concurrent_pullers, readers_during_flips
+from faults.crew import Crew, Meeting
 from rejoinder.release.proof import Installed
 from rejoinder.store.store import Store
 
@@ -48,6 +53,32 @@ def read_current_twice() -> None:
         return Installed(first.release, first.folder, whole(store).bundles)
 
     patch.object(Store, "current", twice).start()
+
+
+def die(_: Meeting) -> None:
+    """Die as a killed process does: no handler runs."""
+    os._exit(7)
+
+
+def test_a_process_that_dies_ends_the_wait() -> None:
+    started = time.monotonic()
+    with Crew() as crew:
+        crew.start(die)
+        with pytest.raises(RuntimeError, match=r"1 of 1 processes died: \[7\]"):
+            crew.answer()
+    assert time.monotonic() - started < 60
+
+
+def fail(_: Meeting) -> None:
+    """Fail before the meeting."""
+    raise ValueError("planted")
+
+
+def test_a_process_that_fails_breaks_the_meeting() -> None:
+    with Crew(2) as crew:
+        crew.start(fail)
+        with pytest.raises(BrokenBarrierError):
+            crew.meeting.begin()
 
 
 def test_pulls_without_a_lock_are_found(tmp_path: Path) -> None:

@@ -1,18 +1,16 @@
-"""Killed or out of space at any step, what is served stays whole; and the counting of that can fail."""
+"""Killed at any step, what is served stays whole; and the counting of that can fail."""
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import pytest
-
 import registry.pull.pull
 from faults import crashes
-from faults.crashes import full_disks, killed_installs, killed_releases
+from faults.crashes import killed_installs, killed_releases
 from faults.scene import evenly, two_releases
+from faults.steps import count_steps, install
 from registry.pull.freshness import record
 from registry.pull.install import activate
 from rejoinder.store.store import Store
@@ -34,18 +32,6 @@ def test_a_release_survives_a_kill(tmp_path: Path) -> None:
     outcome = killed_releases(tmp_path, 2)
     assert outcome.survived == outcome.tries == 2
     assert int(outcome.note.split()[2]) >= 10
-
-
-def test_an_install_survives_a_full_disk(tmp_path: Path) -> None:
-    outcome = full_disks(tmp_path, 5)
-    assert outcome.survived == outcome.tries == 5
-
-
-def test_an_install_survives_refused_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crashes, "_try_to_mount", crashes._no_space)
-    outcome = full_disks(tmp_path, 5)
-    assert outcome.survived == outcome.tries == 5
-    assert "refused" in outcome.note
 
 
 def activate_first() -> None:
@@ -74,25 +60,16 @@ def give_out_one_serial() -> None:
     patch("registry.publish.register.take_serial", lambda *_: 1).start()
 
 
-def forget_the_words() -> None:
-    """Let the operating system's own error out."""
-    patch("registry.pull.pull._no_space", lambda _: nullcontext()).start()
-
-
 def test_an_install_in_the_wrong_order_is_found(tmp_path: Path) -> None:
     assert killed_installs(tmp_path, 5, activate_first).survived < 5
 
 
 def test_a_memory_that_comes_too_late_is_found(tmp_path: Path) -> None:
     scene = two_releases(tmp_path)
-    total = crashes._count(tmp_path, crashes._install, scene.node(), scene.source, activate_before_recording)
+    total = count_steps(tmp_path, install, scene.node(), scene.source, activate_before_recording)
     found = [crashes._survives_install(scene, total - back, activate_before_recording) for back in (3, 5)]
     assert not all(found)
 
 
 def test_a_serial_given_out_twice_is_found(tmp_path: Path) -> None:
     assert killed_releases(tmp_path, 2, give_out_one_serial).survived < 2
-
-
-def test_an_error_without_words_is_found(tmp_path: Path) -> None:
-    assert full_disks(tmp_path, 3, forget_the_words).survived < 3
