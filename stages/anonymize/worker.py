@@ -107,14 +107,17 @@ def _with_pseudonyms(table: pl.DataFrame, key: bytes) -> pl.DataFrame:
         .then(pl.format("{}/{}", "source", _pseudonyms(table, key, "conversation_id")))
         .otherwise("conversation_id")
         .alias("conversation_id"),
-        pl.when(personal).then(_pseudonyms(table, key, "message_id")).otherwise("message_id").alias("message_id"),
+        *(
+            pl.when(personal).then(_pseudonyms(table, key, column)).otherwise(column).alias(column)
+            for column in ("message_id", "reply_to")
+        ),
     )
 
 
 def _pseudonyms(table: pl.DataFrame, key: bytes, column: str) -> pl.Series:
     values = table.select("source", column)
-    known = {row: pseudonym(key, *row) for row in values.unique().iter_rows()}
-    return pl.Series(column, [known[row] for row in values.iter_rows()], dtype=pl.String())
+    known = {row: pseudonym(key, *row) for row in values.drop_nulls().unique().iter_rows()}
+    return pl.Series(column, [known.get(row) for row in values.iter_rows()], dtype=pl.String())
 
 
 def usage_of(part: Path) -> WordUsage:

@@ -14,7 +14,8 @@ import polars as pl
 
 from stages.common.errors import DataError
 
-#: One row a message. `order` is the message's place in its source, which breaks ties of `sent_at`.
+#: One row a message. `order` is the message's place in its source, which breaks ties of `sent_at`; `reply_to` the
+#: `message_id` of the one that it answers, in its own conversation, where the app knows it.
 MESSAGES = pl.Schema(
     {
         "source": pl.String(),
@@ -26,6 +27,7 @@ MESSAGES = pl.Schema(
         "text": pl.String(),
         "reaction": pl.String(),
         "role": pl.String(),
+        "reply_to": pl.String(),
     }
 )
 
@@ -38,6 +40,11 @@ QUARANTINE = pl.Schema(
         "reason": pl.String(),
         "row": pl.String(),
     }
+)
+
+#: Names of those who take part, as an export tells them, raw. `sender` is the id on their messages, if known.
+PARTICIPANTS = pl.Schema(
+    {"source": pl.String(), "conversation_id": pl.String(), "sender": pl.String(), "name": pl.String()}
 )
 
 Reaction = Literal["love", "funny", "upvote", "meaningless", "offensive", "downvote"]
@@ -65,6 +72,19 @@ class Message:
     text: str
     reaction: Reaction | None = None
     role: Role = "user"
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """A name by which somebody in a conversation is known: no row, but what the anonymiser must look for.
+
+    A sender's own `sender` need not be repeated; nicknames, members who say nothing, and what an id is called are.
+    """
+
+    conversation_id: str
+    name: str
+    sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +106,10 @@ class Automated:
     kind: str
 
 
-#: What a reader yields: each row of a source becomes exactly one of these.
-Item = Message | Rejected | Automated
+#: What becomes of a row: exactly one of these.
+Row = Message | Rejected | Automated
+#: What a reader yields: its rows, and who takes part.
+Item = Row | Participant
 
 #: A reader turns the folder of logs into items, in the order of the source.
 Reader = Callable[[Path], Iterator[Item]]

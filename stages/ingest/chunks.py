@@ -12,7 +12,16 @@ from typing import Any
 
 import polars as pl
 
-from stages.common.messages import MESSAGES, QUARANTINE, Automated, Item, Message, Rejected
+from stages.common.messages import (
+    MESSAGES,
+    PARTICIPANTS,
+    QUARANTINE,
+    Automated,
+    Item,
+    Message,
+    Participant,
+    Rejected,
+)
 
 #: Items and characters held as Python objects at a time, whichever is reached first: about 100 MB.
 CHUNK_ITEMS = 50_000
@@ -38,11 +47,12 @@ class Chunk:
     messages: list[Message] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     automated: list[Automated] = field(default_factory=list)
+    participants: set[Participant] = field(default_factory=set)
     characters: int = 0
 
     @property
     def items(self) -> int:
-        """Number of items."""
+        """Number of rows."""
         return len(self.messages) + len(self.rejected) + len(self.automated)
 
     def add(self, item: Item) -> None:
@@ -56,8 +66,10 @@ class Chunk:
         elif isinstance(item, Rejected):
             self.rejected.append(_cut(item))
             self.characters += min(len(item.row), MAX_ROW)
-        else:
+        elif isinstance(item, Automated):
             self.automated.append(item)
+        else:
+            self.participants.add(item)
 
 
 def _too_long(message: Message) -> Rejected:
@@ -88,7 +100,7 @@ def chunks(items: Iterable[Item], size: int = CHUNK_ITEMS) -> Iterator[Chunk]:
         if count % size == 0 or chunk.characters >= CHUNK_CHARACTERS:
             yield chunk
             chunk = Chunk()
-    if chunk.items:
+    if chunk.items or chunk.participants:
         yield chunk
 
 
@@ -113,6 +125,7 @@ def message_table(source: str, messages: Sequence[Message], first: int) -> pl.Da
         "text": [m.text for m in messages],
         "reaction": [m.reaction for m in messages],
         "role": [m.role for m in messages],
+        "reply_to": [m.reply_to for m in messages],
         "file": [m.file for m in messages],
         "line": [m.line for m in messages],
     }
@@ -134,6 +147,20 @@ def rejected_table(source: str, rejected: Sequence[Rejected]) -> pl.DataFrame:
         (source, r.file, r.line, r.reason, r.row.encode("utf-8", "backslashreplace").decode()) for r in rejected
     ]
     return pl.DataFrame(rows, schema=QUARANTINE, orient="row")
+
+
+def participant_table(source: str, participants: Iterable[Participant]) -> pl.DataFrame:
+    """Make a table of participants.
+
+    Args:
+        source: the reader's name; prefixed to conversation ids, as in `message_table`.
+        participants: one a row.
+
+    Returns:
+        A table with the columns of `PARTICIPANTS`, sorted.
+    """
+    rows = [(source, f"{source}/{p.conversation_id}", p.sender, p.name) for p in participants]
+    return pl.DataFrame(rows, schema=PARTICIPANTS, orient="row").sort(PARTICIPANTS.names())
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from rejoinder.progress import progress, track
-from stages.common.messages import QUARANTINE, Item, part_of, part_path
-from stages.ingest.chunks import PLACED, appended, chunks, message_table, rejected_table
+from stages.common.messages import PARTICIPANTS, QUARANTINE, Item, part_of, part_path
+from stages.ingest.chunks import PLACED, appended, chunks, message_table, participant_table, rejected_table
 from stages.ingest.counts import Tally
 from stages.ingest.erasure import Senders, redact, spelling
 from stages.ingest.selection import Selected, select_messages
@@ -28,7 +28,7 @@ def ingest_sources(
         parts: how many files to make.
         languages: ISO 639 codes of those that stay.
         erased: senders to leave out, by source, in any spelling.
-        directory: where to write messages/ and quarantine.parquet.
+        directory: where to write messages/, participants.parquet and quarantine.parquet.
 
     Returns:
         Counts by source.
@@ -37,10 +37,11 @@ def ingest_sources(
     with (
         TemporaryDirectory(dir=directory, prefix=".spool-") as spool,
         appended(directory / "quarantine.parquet", QUARANTINE) as write,
+        appended(directory / "participants.parquet", PARTICIPANTS) as know,
     ):
         quarantine = partial(_quarantine, tallies, erased, write)
         paths = [part_path(Path(spool), number, parts) for number in range(parts)]
-        _spool(sources, paths, tallies, quarantine)
+        _spool(sources, paths, tallies, quarantine, know)
         (directory / "messages").mkdir()
         for path in track(paths, "ingest: settling", "part"):
             settled = select_messages(pl.read_parquet(path), languages)
@@ -56,6 +57,7 @@ def _spool(
     paths: Sequence[Path],
     tallies: Mapping[str, Tally],
     quarantine: Callable[[pl.DataFrame], None],
+    know: Callable[[pl.DataFrame], None],
 ) -> None:
     with ExitStack() as files:
         append = [files.enter_context(appended(path, PLACED)) for path in paths]
@@ -65,6 +67,7 @@ def _spool(
                 for chunk in chunks(items):
                     tallies[name].read(chunk)
                     quarantine(rejected_table(name, chunk.rejected))
+                    know(participant_table(name, chunk.participants))
                     table = message_table(name, chunk.messages, order)
                     order += table.height
                     for number, rows in _split(_drop_erased(table, tallies[name]), len(paths)):

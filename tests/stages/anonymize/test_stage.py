@@ -44,7 +44,7 @@ TALK = [
 def table(rows: Sequence[tuple[str, str, str]], source: str = "native") -> pl.DataFrame:
     sent_at = datetime(2024, 5, 1, tzinfo=UTC)
     data = [
-        (source, f"{source}/{c}", str(i), who, sent_at, i, text, None, "user")
+        (source, f"{source}/{c}", str(i), who, sent_at, i, text, None, "user", None)
         for i, (c, who, text) in enumerate(rows)
     ]
     return pl.DataFrame(data, schema=MESSAGES, orient="row")

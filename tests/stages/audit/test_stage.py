@@ -34,7 +34,7 @@ def messages(directory: Path, rows: list[tuple[str, str, str]]) -> None:
     directory.mkdir(parents=True)
     sent_at = datetime(2024, 5, 1, tzinfo=UTC)
     data = [
-        (source, f"{source}/1", str(n), who, sent_at, n, text, None, "user")
+        (source, f"{source}/1", str(n), who, sent_at, n, text, None, "user", None)
         for n, (source, who, text) in enumerate(rows)
     ]
     pl.DataFrame(data, schema=MESSAGES, orient="row").write_parquet(part_path(directory, 0, 1))

@@ -228,7 +228,8 @@ def test_run_writes_tables_and_card(tmp_path: Path) -> None:
     assert (card["rows_read"], card["rows_out"], card["rejected"]) == (3, 2, 1)
     assert card["sources"]["native"]["rejected"] == {"duplicate conversation_id, message_id": 1}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "canaries.json", "card.json", "erased.parquet", "messages", "quarantine.parquet",
+        "canaries.json", "card.json", "erased.parquet", "messages", "participants.parquet",
+        "quarantine.parquet",
     ]  # fmt: skip
 
 

@@ -270,6 +270,7 @@ def messages(*rows: dict[str, Any]) -> pl.DataFrame:
         "sent_at": START,
         "text": "hi there",
         "role": "user",
+        "reply_to": None,
     }
     return pl.DataFrame(
         [{**base, "message_id": str(i), "order": i, **r} for i, r in enumerate(rows)], schema=MESSAGES

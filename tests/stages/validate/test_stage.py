@@ -53,6 +53,7 @@ CLEAN: list[dict[str, Any]] = [
         "text": f"hello <PERSON_1>, number {i}, in 1999 or on 12.5.2024 for $1500",
         "reaction": "funny" if i % 5 == 0 else None,
         "role": "user",
+        "reply_to": None,
     }
     for i in range(40)
 ]
