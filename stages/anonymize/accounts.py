@@ -24,6 +24,9 @@ _ACCOUNTS = tuple(
         # add me on insta, i am jo_doe: whatever is no plain word
         rf"\b(?:{_SITES})\b.{{0,30}}?[ @](?P<hit>(?=\S{{0,31}}[^\W\d_])"
         r"(?=\S{0,31}\w[._\d-]+\w|\S{0,31}[_\d])\w[\w.-]{2,30}\w)",
+        # i'm jo_doe on discord
+        rf"\b(?:i[’']?m|i am|it[’']?s|its|add(?: me)?|find me|me as|called|as) @?(?P<hit>\w[\w.-]{{2,30}}\w)"
+        rf" (?:on|in|at) (?:my )?(?:{_SITES})\b",
         # are you on insta? mine is jodoe
         rf"\b(?:{_SITES})\b.{{0,30}}\b(?:mine(?:[’']?s| is)|i[’']?m|its|it[’']s|add me[ :]*) @?"
         r"(?P<hit>\w[\w.-]{2,30}\w)",

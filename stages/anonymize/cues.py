@@ -19,6 +19,12 @@ INTRODUCED = re.compile(
     re.IGNORECASE,
 )
 
+#: Behind these a name follows, even if it is a word.
+MY_NAME = re.compile(r"\b(?:my name(?:[’']?s| is)|i go by)[ \t]+$", re.IGNORECASE)
+
+#: Behind these stands who it is: "my sister ...".
+KIN = re.compile(rf"\b(?:my|his|her|our|your|ur|their) (?:{_KIN}),?[ \t]+$", re.IGNORECASE)
+
 _SPOKEN_OF = (
     r"ask(?:ed)? for|voted for|ask|tell|told|met|dating|date a|according to|aka|sir|madam|i[’']?m called|"
     r"talked? to|(?:call|text|message|letter|note) (?:to|from)|(?:not )?me,? its|who invited|do you know if|"
@@ -57,6 +63,20 @@ SPEAKS = re.compile(
     re.IGNORECASE,
 )
 
+#: In front of these stood whoever did it, whatever the word: "... called me".
+TELLS = re.compile(
+    r"[ \t]+(?:said|says|told|texted|called|replied|wrote|asked|promised|invited|laughed|cried|lied|cheated|snores|"
+    r"owes me|just (?:texted|called|left|sent|told|said)|got (?:fired|hired|married|engaged|divorced|pregnant))\b",
+    re.IGNORECASE,
+)
+
+#: Behind a name, where nothing else says that the word was one: the end of a clause, or what somebody is or did.
+NAME_ENDS = re.compile(
+    r"\s*(?:$|[.,!?;:)\n])|[ \t]+(?:is|was|has|had|isn[’']?t|wasn[’']?t|doesn[’']?t|didn[’']?t|and|who|lol|haha|"
+    r"said|says|told|texted|called|asked)\b",
+    re.IGNORECASE,
+)
+
 #: In front of these stood a name with an "s": "...s number".
 OWNS = re.compile(
     r"[ \t]+(?:number|house|place|birthday|bday|party|car|phone|insta|snap|email|mom|mum|dad|parents|brother|"
@@ -77,3 +97,46 @@ PLACE_BEHIND = re.compile(
     r"(?: [A-Z][\w’']*)? (?:University|College|Institute|Academy|High School|Center|Centre|Library|Building|"
     r"County|Airport|Hospital|Museum|Stadium|Apartments|Inc|Corp)\b"
 )
+
+#: In front of a word that is no name there.
+_DETERMINES = re.compile(
+    r"\b(?:an?|the|this|that|these|those|my|your|ur|his|her|our|their|its|some|any|no|every|each|another|more|most|"
+    r"much|many|such|very|too|of)[ \t]+$",
+    re.IGNORECASE,
+)
+
+#: In front of a verb, and behind one.
+_BEFORE_VERB = re.compile(
+    r"(?:\b(?:i|you|u|we|they|he|she|it|to|not|do|does|did|can|could|would|should|will|may|might|just|really|always|"
+    r"never|please|pls|let[’']?s|who|and)|n[’']?t)[ \t]+$",
+    re.IGNORECASE,
+)
+_BEHIND_VERB = re.compile(
+    r"[ \t]+(?:i|you|u|ur|your|we|they|he|she|it|its|to|so|that|this|the|a|my|for|be|not|have|get|do|go|see|come|"
+    r"make|take|everyone|everything|all|there)\b",
+    re.IGNORECASE,
+)
+
+#: Characters in front of a word that are looked at.
+_WINDOW = 40
+
+
+def is_cued(text: str, start: int, end: int) -> bool:
+    """Tell whether what stands beside some characters of a text speaks of a person."""
+    before = text[max(0, start - _WINDOW) : start]
+    return bool(INTRODUCED.search(before) or SPOKEN_OF.search(before) or SPEAKS.match(text, end))
+
+
+def is_determined(text: str, start: int, end: int, *, is_verb: bool) -> bool:
+    """Tell whether what stands beside some characters of a text says that they are a word and nobody's name.
+
+    Args:
+        text: one message.
+        start: of the characters.
+        end: of the characters.
+        is_verb: whether the word may be a verb: "hope", "will".
+    """
+    before = text[max(0, start - _WINDOW) : start]
+    if _DETERMINES.search(before):
+        return True
+    return is_verb and bool(_BEFORE_VERB.search(before) or _BEHIND_VERB.match(text, end))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from stages.anonymize import accounts, addresses, ages, names, structured
 from stages.anonymize.lexicon import Lexicon
-from stages.anonymize.mentions import Mentions, same_person
+from stages.anonymize.mentions import Mentions
 from stages.anonymize.plain_text import Plain, plain
 from stages.anonymize.recognizer import Entity, recognize
+from stages.anonymize.same_person import same_person
 from stages.anonymize.slots import Replace, fill, fold
 from stages.anonymize.spans import Span, resolve
 
@@ -37,34 +38,40 @@ def prepare(conversations: Iterable[Conversation], lexicon: Lexicon) -> Prepared
     return Prepared(read, gated)
 
 
-def detect(prepared: Prepared, lexicon: Lexicon, batch_size: int) -> Iterator[list[list[Span]]]:
+def detect(
+    prepared: Prepared, lexicon: Lexicon, batch_size: int, known: Iterable[Mentions] | None = None
+) -> Iterator[list[list[Span]]]:
     """Find everything that identifies somebody.
 
     Args:
         prepared: conversations, whole, since a name found anywhere in one is looked for everywhere in it.
         lexicon: which words are names.
         batch_size: texts that the recogniser takes at a time.
+        known: names that are known beforehand, one search a conversation; what is found joins it.
 
     Yields:
         Per conversation, per text, disjoint spans by rising start, over the original.
     """
     gated = list(prepared.gated)
     entities = dict(zip(gated, recognize(gated, batch_size), strict=True))
-    for texts in prepared.conversations:
-        found = _detect([text.text for text in texts], entities, lexicon)
+    searches = known if known is not None else (Mentions() for _ in prepared.conversations)
+    for texts, mentions in zip(prepared.conversations, searches, strict=True):
+        found = _detect([text.text for text in texts], entities, lexicon, mentions)
         yield [[text.original(span) for span in spans] for text, spans in zip(texts, found, strict=True)]
 
 
-def _detect(texts: Conversation, entities: Mapping[str, list[Entity]], lexicon: Lexicon) -> list[list[Span]]:
+def _detect(
+    texts: Conversation, entities: Mapping[str, list[Entity]], lexicon: Lexicon, mentions: Mentions
+) -> list[list[Span]]:
     people = [names.find(text, entities.get(text, ()), lexicon) for text in texts]
-    mentions = Mentions.of(surfaces(texts, people), lexicon)
+    mentions.add_found(surfaces(texts, people), lexicon)
     spans = []
     for text, found in zip(texts, people, strict=True):
         everything = [*found, *structured.find(text), *accounts.find(text, lexicon)]
         if _DIGIT.search(text):
             everything += [*ages.find(text), *addresses.find(text)]
         if mentions:
-            everything += mentions.find(text)
+            everything += mentions.find(text, lexicon)
         spans.append(resolve(everything))
     return spans
 

@@ -13,11 +13,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from stages.common.words import dictionary, function_words, kin_words, read_list
+
 FOLDER = Path(__file__).parent / "data"
 
-#: Words of at least two letters, without contractions: "Jerry's" holds "Jerry", "don't" holds nothing.
-AFTER = r"(?!['’][^\W\d_s])(?!\w)"
-WORD = re.compile(rf"(?<!\w)[^\W\d_]{{2,}}+{AFTER}")
+#: Words of at least two letters, without contractions: "Jerry's" holds "Jerry", "don't" holds nothing. None
+#: holds an underscore: three apps write italics with it.
+AFTER = r"(?!['’][^\W\d_s])(?![^\W_])"
+WORD = re.compile(rf"(?<![^\W_])[^\W\d_]{{2,}}+{AFTER}")
 
 #: A word that fewer conversations write small may still be a name that is rare in the corpus.
 MIN_CONVERSATIONS = 20
@@ -27,6 +30,9 @@ _SENTENCE_END = (".", "!", "?", "\n", ":", '"', "(", "-", "*")
 
 #: Spaces in front of a word that may hide the end of a sentence.
 _REACH = 40
+
+#: One letter three times or more, as people stretch a word.
+_STRETCHED = re.compile(r"(.)\1{2,}")
 
 #: Laughter, stretched and vowelless words, of which a corpus always holds spellings that it has not seen before.
 _INTERJECTION = re.compile(r"\w?(?:h+[aeiou]+){2,}h*|\w*(\w)\1\1\w*|[b-df-hj-np-tv-xz]{3,}")
@@ -52,6 +58,12 @@ class Lexicon:
     seldom_names: frozenset[str]
     #: Those of `often_names` that are places.
     places: frozenset[str]
+    #: English words of a dictionary, without well-known first names.
+    dictionary: frozenset[str]
+    #: Words that say nothing by themselves ("the"), whoever is called so.
+    function_words: frozenset[str]
+    #: What people call each other that names nobody ("mum").
+    kin_words: frozenset[str]
 
     def is_name_like(self, word: str) -> bool:
         """Whether a word is capitalised, and no common word, other thing with a name, or interjection."""
@@ -60,9 +72,25 @@ class Lexicon:
         folded = key(word)
         return not (folded in self.common or folded in self.often_names or _INTERJECTION.fullmatch(folded))
 
+    def is_word(self, word: str) -> bool:
+        """Whether a key is an English word, whatever else it is."""
+        return word in self.common or word in self.dictionary or word in self.often_names
+
     def with_common(self, words: frozenset[str]) -> Lexicon:
-        """Add what a corpus usually writes small; a first name stays one, however people type it."""
-        return replace(self, common=self.common | (words - self.first_names - self.often_names))
+        """Add what a corpus usually writes small, if a dictionary knows it.
+
+        Frequency alone tells nothing: the more people talk of somebody, the better a name must be hidden. A first
+        name stays one, however people type it.
+        """
+        return replace(self, common=self.common | (words & self.dictionary - self.often_names))
+
+    def read(self, word: str) -> str:
+        """Give the key of a word; of a stretched one ("jessicaaaa") that of the known word that it is."""
+        folded = key(word)
+        if not _STRETCHED.search(folded):
+            return folded
+        shorter = (_STRETCHED.sub(by, folded) for by in (r"\1", r"\1\1"))
+        return next((k for k in shorter if k in self.first_names or k in self.common), folded)
 
 
 @dataclass(slots=True)
@@ -102,7 +130,7 @@ def is_capitalised(word: str) -> bool:
 def opens_sentence(text: str, word: re.Match[str]) -> bool:
     """Whether a word of a text stands where any word is capitalised."""
     # Not all of the text before it: a long one has many words.
-    before = text[max(0, word.start() - _REACH) : word.start()].rstrip(" ")
+    before = text[max(0, word.start() - _REACH) : word.start()].rstrip(" _")
     return not before or before.endswith(_SENTENCE_END)
 
 
@@ -139,12 +167,10 @@ def packaged() -> Lexicon:
         often_names=often,
         seldom_names=seldom,
         places=places,
+        dictionary=dictionary(),
+        function_words=function_words(),
+        kin_words=kin_words(),
     )
-
-
-def read_list(path: Path) -> frozenset[str]:
-    """Read words, one a line."""
-    return frozenset(path.read_text(encoding="utf-8").split())
 
 
 def write_list(path: Path, words: Iterable[str]) -> None:

@@ -1,78 +1,130 @@
-"""Where the names of one conversation are said again, in any case, and which of them are the same person's."""
+"""Where the known names of one conversation are said, in any case, whole and by part."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
 
-from stages.anonymize.lexicon import AFTER, WORD, Lexicon, is_capitalised, key, opens_sentence
+from stages.anonymize.cues import is_cued, is_determined
+from stages.anonymize.lexicon import WORD, Lexicon, is_capitalised, key, opens_sentence
 from stages.anonymize.spans import Span
+
+#: What may stand between two words of a name.
+_BETWEEN = re.compile(r"[\s_]+|[^\w\n]{1,3}(?:\w[^\w\n]{1,3})?")
+
+#: Words of a text, as `WORD` finds them.
+Words = Sequence[re.Match[str]]
+
+
+class Where(IntEnum):
+    """Where words are taken for a name; of two answers the larger holds."""
+
+    #: With a capital inside a sentence, and behind an @.
+    CAPITAL = 1
+    #: There, and where something beside them speaks of a person.
+    CUED = 2
+    #: There, and bare, unless something beside them says that they are words.
+    LIKELY = 3
+    #: Wherever they stand.
+    ANYWHERE = 4
+
+
+@dataclass(slots=True)
+class _Node:
+    """What may follow some words of a name, and where they are one by themselves."""
+
+    next: dict[str, _Node] = field(default_factory=dict)
+    where: Where | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """Finds the names of one conversation wherever they are said."""
+    """Finds names by their words, in time that does not grow with the number of names."""
 
-    pattern: re.Pattern[str]
-    #: Parts of names that are common words ("Will" of "Will Smith"), in lower case.
-    ambiguous: frozenset[str]
+    root: _Node = field(default_factory=_Node)
+    #: Names of accounts, which are no words ("jo_90"), in lower case.
+    accounts: set[str] = field(default_factory=set)
 
-    @classmethod
-    def of(cls, names: Iterable[str], lexicon: Lexicon) -> Mentions | None:
-        """Prepare the search.
+    def __bool__(self) -> bool:
+        return bool(self.root.next or self.accounts)
 
-        Args:
-            names: what was found anywhere in the conversation.
-            lexicon: which words are names.
+    def add(self, words: Sequence[str], where: Where) -> None:
+        """Add a name, given as the keys of its words; none of them adds nothing."""
+        node = self.root
+        for word in words:
+            node = node.next.setdefault(word, _Node())
+        if node is not self.root:
+            node.where = max(where, node.where or where)
 
-        Returns:
-            The search, or None without names.
-        """
-        whole = set(names)
-        parts = {match[0] for name in whole for match in WORD.finditer(name)}
-        if not whole:
-            return None
-        ambiguous = lexicon.common | (lexicon.often_names - {key(name) for name in whole})
-        by_length = sorted(whole | parts, key=lambda name: (-len(name), name))
-        alternatives = "|".join(r"\s+".join(map(re.escape, name.split())) for name in by_length)
-        pattern = re.compile(rf"(?<!\w)(?:{alternatives}){AFTER}", re.IGNORECASE)
-        return cls(pattern, frozenset(part.lower() for part in parts | whole if key(part) in ambiguous))
+    def add_found(self, names: Iterable[str], lexicon: Lexicon) -> None:
+        """Add what was found in the conversation, whole and by part."""
+        spelled = {tuple(keys(name)) for name in names}
+        words = lexicon.common | (lexicon.often_names - {name[0] for name in spelled if len(name) == 1})
+        for name in spelled:
+            for one in {name, *((part,) for part in name)}:
+                ambiguous = len(one) == 1 and one[0] in words
+                self.add(one, Where.CAPITAL if ambiguous else Where.ANYWHERE)
 
-    def find(self, text: str) -> list[Span]:
-        """Find every mention; a part that is a common word counts only if capitalised inside a sentence."""
-        return [
-            Span(match.start(), match.end(), "PERSON", "name.mentioned")
-            for match in self.pattern.finditer(text)
-            if match[0].lower() not in self.ambiguous or _is_capitalised_inside(text, match)
-        ]
+    def find(self, text: str, lexicon: Lexicon) -> Iterator[Span]:
+        """Find every mention in one text; of names that begin alike, the longest."""
+        words = list(WORD.finditer(text))
+        read = [lexicon.read(word[0]) for word in words]
+        place = 0
+        while place < len(words):
+            behind, end = self._longest(text, words, read, place, lexicon)
+            if end:
+                yield Span(words[place].start(), end, "PERSON", "name.mentioned")
+            place = behind
+        if self.accounts:
+            yield from self._find_accounts(text)
+
+    def _longest(
+        self, text: str, words: Words, read: Sequence[str], place: int, lexicon: Lexicon
+    ) -> tuple[int, int]:
+        """Find the longest name that begins at a word: the place behind it, and where it ends, 0 for none."""
+        node, found = self.root, (place + 1, 0)
+        for at in range(place, len(words)):
+            if at > place and not _BETWEEN.fullmatch(text, words[at - 1].end(), words[at].start()):
+                break
+            following = node.next.get(read[at])
+            if following is None:
+                owner = node.next.get(read[at][:-1]) if read[at].endswith("s") else None
+                # "wuyas": an "s" that lost its apostrophe.
+                return (at + 1, words[at].end() - 1) if owner and owner.where is Where.ANYWHERE else found
+            node = following
+            if node.where is not None and _is_name(text, words[place : at + 1], read[place], node.where, lexicon):
+                found = (at + 1, words[at].end())
+        return found
+
+    def _find_accounts(self, text: str) -> Iterator[Span]:
+        for match in _ACCOUNT.finditer(text):
+            if match[0].lower() in self.accounts:
+                yield Span(match.start(), match.end(), "HANDLE", "handle.participant")
 
 
-def same_person(names: Iterable[str]) -> Mapping[str, str]:
-    """Join short names to the longer ones that hold them.
-
-    Args:
-        names: of one conversation, folded as `slots.fold` does.
-
-    Returns:
-        Short name -> longer name, where exactly one longer name of the conversation holds all its words: "ann" is
-        "ann lee", unless there is an "ann smith" too.
-    """
-    words = {name: frozenset(name.split()) for name in names}
-    having: dict[str, set[str]] = defaultdict(set)
-    for name, parts in words.items():
-        for part in parts:
-            having[part].add(name)
-    # A longer name holds every word of a shorter one, so it is enough to look among those that hold its rarest.
-    longer = {
-        name: {other for other in min((having[part] for part in parts), key=len) if parts < words[other]}
-        for name, parts in words.items()
-        if parts
-    }
-    holders = {name: [other for other in others if not longer[other]] for name, others in longer.items()}
-    return {name: found[0] for name, found in holders.items() if len(found) == 1}
+#: Letters, digits, and marks between them.
+_ACCOUNT = re.compile(r"[^\W_](?:[\w.-]*[^\W_])?|\w+")
 
 
-def _is_capitalised_inside(text: str, match: re.Match[str]) -> bool:
-    return is_capitalised(match[0]) and not opens_sentence(text, match)
+def keys(name: str) -> list[str]:
+    """Words of a name, as the lexicon has them."""
+    return [key(match[0]) for match in WORD.finditer(name)]
+
+
+def _is_name(text: str, words: Words, first: str, where: Where, lexicon: Lexicon) -> bool:
+    if where is Where.ANYWHERE:
+        return True
+    start, end = words[0].start(), words[-1].end()
+    if text[start - 1 : start] == "@" or (all(map(_is_marked, words)) and not opens_sentence(text, words[0])):
+        return True
+    if where is Where.CAPITAL:
+        return False
+    if is_cued(text, start, end):
+        return True
+    return where is Where.LIKELY and not is_determined(text, start, end, is_verb=first in lexicon.seldom_names)
+
+
+def _is_marked(word: re.Match[str]) -> bool:
+    return is_capitalised(word[0])

@@ -6,8 +6,21 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from stages.anonymize.cues import AND, INTRODUCED, OWNS, PERHAPS, PLACE_BEFORE, PLACE_BEHIND, SPEAKS, SPOKEN_OF
-from stages.anonymize.lexicon import WORD, Lexicon, is_capitalised, key, opens_sentence
+from stages.anonymize.cues import (
+    AND,
+    INTRODUCED,
+    KIN,
+    MY_NAME,
+    NAME_ENDS,
+    OWNS,
+    PERHAPS,
+    PLACE_BEFORE,
+    PLACE_BEHIND,
+    SPEAKS,
+    SPOKEN_OF,
+    TELLS,
+)
+from stages.anonymize.lexicon import WORD, Lexicon, is_capitalised, opens_sentence
 from stages.anonymize.recognizer import Entity
 from stages.anonymize.spans import Span
 
@@ -15,7 +28,7 @@ from stages.anonymize.spans import Span
 _PARTICLE = (
     r"(?:van|von|vom|zu|zum|der|den|de|del|della|di|da|do|dos|das|du|la|le|los|ten|ter|el|al|bin|ibn|af|[a-z]\.?)"
 )
-JOINT = re.compile(rf"[ \t]{{1,2}}(?:{_PARTICLE}[ \t])*(?:[od]['’])?|['’-](?:{_PARTICLE}-)?", re.IGNORECASE)
+JOINT = re.compile(rf"[ \t]{{1,2}}(?:{_PARTICLE}[ \t])*(?:[od]['’])?|_+|['’-](?:{_PARTICLE}-)?", re.IGNORECASE)
 _PARTICLES = frozenset(_PARTICLE[3:-1].split("|"))
 
 _CONJUNCTIONS = frozenset({"and", "or", "und", "et"})
@@ -48,7 +61,7 @@ class Reading:
         """Read a text."""
         words = list(WORD.finditer(text))
         others = (range(e.start, e.end) for e in entities if e.label in _NOT_PEOPLE)
-        keys = [key(word[0]) for word in words]
+        keys = [lexicon.read(word[0]) for word in words]
         return cls(text, words, keys, frozenset(i for characters in others for i in characters), lexicon)
 
     def is_plain(self) -> bool:
@@ -60,9 +73,7 @@ class Reading:
         """Name the rule by which a word is a name, or nothing."""
         word, lexicon = self.keys[place], self.lexicon
         if word in lexicon.common:
-            # "My name is Will" and "call me Hope" name somebody; "my friend will come" does not.
-            seldom = word in lexicon.seldom_names and self._is_capitalised(place)
-            return "introduced" if seldom and self._follows(INTRODUCED, place) else ""
+            return self._rule_of_word(place)
         listed = word not in lexicon.often_names and (
             word in lexicon.first_names or word in lexicon.common_surnames
         )
@@ -73,6 +84,19 @@ class Reading:
         if self._follows(INTRODUCED, place):
             return "introduced"
         return self._rule_by_context(place)
+
+    def _rule_of_word(self, place: int) -> str:
+        """Name the rule by which a common word is a name: what stands beside it must leave little doubt."""
+        word, lexicon = self.keys[place], self.lexicon
+        if word in lexicon.function_words:
+            return ""
+        ends = self._precedes(NAME_ENDS, place)
+        if word not in lexicon.seldom_names:
+            return "introduced" if ends and self._follows(MY_NAME, place) else ""
+        # "My name is Will" and "call me Hope" name somebody; "my friend will come" does not.
+        if self._follows(INTRODUCED, place) and (ends or self._is_capitalised(place)):
+            return "introduced"
+        return "cue" if self._is_told(place) or (ends and self._follows(KIN, place)) else ""
 
     def _rule_by_context(self, place: int) -> str:
         if self._is_part_of_place(place):
@@ -85,8 +109,13 @@ class Reading:
         often = word in lexicon.often_names
         if not often and self._is_pair(place):
             return "pair"
-        cued = self._follows(SPOKEN_OF, place) or (not often and self._precedes(SPEAKS, place))
+        speaks = self._precedes(SPEAKS, place) if not often else self._is_told(place)
+        cued = self._follows(SPOKEN_OF, place) or speaks
         return "cue" if cued and not (often and self.is_other(place)) and word not in lexicon.places else ""
+
+    def _is_told(self, place: int) -> bool:
+        """Whether a capitalised word did what only people do: "Grace called me"."""
+        return self._is_capitalised(place) and self._precedes(TELLS, place)
 
     def _is_capital(self, place: int) -> bool:
         """Whether a word is capitalised inside a sentence, and nothing says that it is a thing."""

@@ -15,6 +15,9 @@ from stages.anonymize.name_words import JOINT, Reading
 from stages.anonymize.recognizer import Entity
 from stages.anonymize.spans import Span
 
+_CAMEL = re.compile(r"[a-z][A-Z][a-z]{2}")
+_CAPITALISED = re.compile(r"[A-Z][^\W\d_A-Z]{2,}")
+
 
 def may_hold_name(text: str, lexicon: Lexicon) -> bool:
     """The gate: whether the recogniser has to see a text."""
@@ -46,7 +49,16 @@ def find(text: str, entities: Sequence[Entity], lexicon: Lexicon) -> list[Span]:
     for place in range(len(reading.words)):
         if place not in seeds and reading.is_joined(place, seeds):
             seeds[place] = "joined"
+    found += _glued(reading)
     return found + [reading.extended(place, rule) for place, rule in seeds.items()]
+
+
+def _glued(reading: Reading) -> Iterator[Span]:
+    """Names in one piece with other words: "JusticeForMateusz"."""
+    for match in reading.words:
+        parts = _CAPITALISED.findall(match[0]) if _CAMEL.search(match[0]) else []
+        if any(key(part) in reading.lexicon.first_names for part in parts):
+            yield Span(*match.span(), "PERSON", "name.glued")
 
 
 def _cut(text: str, entity: Entity, lexicon: Lexicon) -> Iterator[Span]:

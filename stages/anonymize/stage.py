@@ -55,11 +55,14 @@ def _each(workers: int, call: Callable[..., T], arguments: Sequence[tuple[Any, .
         yield from track(results, f"anonymize: {what}", "part", len(arguments))
 
 
-def anonymize(parts: Sequence[Path], key: bytes, params: Params, directory: Path) -> Counts:
+def anonymize(
+    parts: Sequence[Path], people: tuple[Path, Path], key: bytes, params: Params, directory: Path
+) -> Counts:
     """Anonymise a messages table, part by part.
 
     Args:
         parts: the table.
+        people: participants.parquet and erased.parquet of the ingest stage.
         key: the secret.
         params: section `anonymize`.
         directory: gets `messages/` and, if asked for, `surrogates/`, each with parts of the same names.
@@ -73,7 +76,7 @@ def anonymize(parts: Sequence[Path], key: bytes, params: Params, directory: Path
     usage, counts = WordUsage.of([]), Counts()
     for one in _each(params.workers, usage_of, [(part,) for part in parts], "counting words"):
         usage += one
-    work = Work(key, usage.common(), params.batch_size)
+    work = Work(key, usage.common(), params.batch_size, *people)
     arguments = [(part, *(directory / name / part.name for name in targets)) for part in parts]
     for done in _each(params.workers, work, arguments, "replacing"):
         counts += done
@@ -116,6 +119,7 @@ def run(
     params: Params,
     *,
     messages: Path = Path("build/ingest/messages"),
+    participants: Path = Path("build/ingest/participants.parquet"),
     erased: Path = Path("build/ingest/erased.parquet"),
     out: Path,
 ) -> None:
@@ -124,6 +128,7 @@ def run(
     Args:
         params: section `anonymize`.
         messages: the messages of the ingest stage.
+        participants: participants.parquet of the ingest stage.
         erased: erased.parquet of the ingest stage.
         out: directory to fill with messages/, erased.json, card.json, entities.json and, if asked for, surrogates/.
 
@@ -133,7 +138,7 @@ def run(
     parts, key = part_paths(messages), load_key()
     absent = read_erased(erased, key)
     with atomic_directory(out) as directory:
-        counts = anonymize(parts, key, params, directory)
+        counts = anonymize(parts, (participants, erased), key, params, directory)
         write_json(directory / "erased.json", absent)
         write_json(directory / "card.json", card(counts, key))
         write_rows(

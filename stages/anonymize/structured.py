@@ -5,7 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from itertools import takewhile
 
+from stages.anonymize.lexicon import packaged
 from stages.anonymize.spans import Span
 
 #: One pass that 9 of 10 chat lines leave at once: without any of these no pattern below can match.
@@ -96,6 +98,13 @@ def _url(found: str) -> int:
     return len(found.rstrip(".,;:!?)]}'\"*"))
 
 
+def _mentioned(found: str) -> int:
+    """Accept the words of an account's name up to one that begins a sentence: "@Ann Lee" of "@Ann Lee You"."""
+    first, *others = found.split(" ")
+    named = takewhile(lambda word: word.lower() not in packaged().function_words, others)
+    return len(" ".join([first, *named]))
+
+
 def _spelt(found: str) -> int:
     # "look at google.com" has neither.
     return len(found) if "@" in found or "dot" in found.lower() else 0
@@ -133,6 +142,8 @@ _DETECTORS: tuple[tuple[str, str, re.Pattern[str], Check], ...] = tuple(
         ("URL", "url.path", rf"{_HOST}[a-z]{{2,10}}/[\w?=&%#~./-]+", _url),
         # @jo.doe
         ("HANDLE", "handle.at", r"(?<![\w@./])@\w\w{1,30}(?:[.-]\w{1,30}){0,3}", len),
+        # @Jo Doe
+        ("HANDLE", "handle.name", r"(?<![\w@./])@(?-i:[A-Z][a-z]+(?: [A-Z][a-z]+){1,2})(?![\w'’])", _mentioned),
         # jo#1234
         ("HANDLE", "handle.tag", r"(?<![\w#])[^\W\d][\w.]{1,31}#\d{4}(?!\w)", len),
         # u/jo, /u/jo

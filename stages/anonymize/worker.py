@@ -13,6 +13,7 @@ import polars as pl
 
 from stages.anonymize.engine import count, detect, prepare, replace
 from stages.anonymize.lexicon import WordUsage, packaged
+from stages.anonymize.participants import read_participants
 from stages.anonymize.pseudonyms import pseudonym
 from stages.anonymize.slots import Slots
 from stages.anonymize.surrogates import Surrogates
@@ -49,11 +50,15 @@ class Work:
         key: the secret behind pseudonyms and surrogates.
         common: words that the corpus usually writes small.
         batch_size: messages that the recogniser takes at a time.
+        participants: participants.parquet of the ingest stage.
+        erased: erased.parquet of the ingest stage.
     """
 
     key: bytes
     common: frozenset[str]
     batch_size: int
+    participants: Path
+    erased: Path
 
     def __call__(self, part: Path, out: Path, surrogates: Path | None = None) -> Counts:
         """Anonymise one part.
@@ -72,7 +77,9 @@ class Work:
         said = [[texts[row] for row in rows] for rows in conversations.values()]
         lexicon = packaged().with_common(self.common)
         prepared = prepare(said, lexicon)
-        spans = list(detect(prepared, lexicon, self.batch_size))
+        known = read_participants(self.participants, self.erased, conversations)
+        searches = (known.mentions(conversation, lexicon) for conversation in conversations)
+        spans = list(detect(prepared, lexicon, self.batch_size, searches))
         named = _with_pseudonyms(table, self.key)
         _with_texts(named, conversations, map(replace, said, spans, repeat(Slots))).write_parquet(out)
         if surrogates:

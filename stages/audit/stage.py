@@ -1,4 +1,4 @@
-"""Audit: everything that was built -> where canaries, erased senders or rarely said phrases are left; counts only.
+"""Audit: everything that was built -> where canaries, erased senders, names or rare phrases are left; counts only.
 
 It measures and never fails: the gate judges.
 """
@@ -16,6 +16,7 @@ from pydantic import Field
 
 from registry.mlflow.uri import artifact_location, redacted_uri, tracking_uri
 from rejoinder.progress import track
+from stages.audit.names import left_names
 from stages.audit.search import Hit, search
 from stages.audit.support import below, senders_by_phrase
 from stages.common.canaries import SOURCE
@@ -94,7 +95,8 @@ def _support(dialogues: Path, cache: Path, index: Path, senders: Mapping[str, in
 def run(
     params: Params,
     *,
-    canaries: Path = Path("build/ingest/canaries.json"),
+    ingest: Path,
+    erase: Path = Path("data/erase"),
     anonymize: Path,
     validate: Path,
     dialogues: Path,
@@ -109,7 +111,8 @@ def run(
 
     Args:
         params: section `audit`.
-        canaries: canaries.json of the ingest stage.
+        ingest: output of the stage `ingest`.
+        erase: folder of lists of erased senders.
         anonymize: output of the stage `anonymize`.
         validate: output of the stage `validate`.
         dialogues: output of the stage `dialogues`.
@@ -120,6 +123,7 @@ def run(
         index: output of the stage `index`.
         out: directory to make: audit.json.
     """
+    canaries = ingest / "canaries.json"
     secrets, erased = needles(canaries, anonymize / "erased.json")
     local, unsearched = stores()
     built = [anonymize / "messages", anonymize / "surrogates", anonymize / "card.json", anonymize / "entities.json"]
@@ -140,6 +144,7 @@ def run(
                 "found": _found(hits, 0, len(secrets)),
             },
             "erased": {"senders": len(erased), "found": _found(hits, len(secrets), len(secrets) + len(erased))},
+            "names": left_names(ingest, anonymize / "messages", erase).report(),
             "min_senders": params.min_senders,
             "support": _support(
                 dialogues, cache, index, senders_by_phrase(validate / "messages"), params.min_senders

@@ -91,6 +91,10 @@ def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
     ]
 
 
+#: Ways of leaving a name that are none by chance; `bare` may be a word.
+_NAMES_LEFT = ("whole", "capital", "at", "cue")
+
+
 def audit_checks(audit: dict[str, Any]) -> list[Check]:
     """Rules on what must not be in the build; none of them has a limit to set.
 
@@ -107,6 +111,7 @@ def audit_checks(audit: dict[str, Any]) -> list[Check]:
         Check("canaries lost before anonymisation", canaries["planted"] - canaries["arrived"], "<=", 0),
         Check("secrets of canaries found", len(canaries["found"]), "<=", 0),
         Check("erased senders found", len(erased["found"]), "<=", 0),
+        *(Check(f"names of people left: {way}", audit["names"][way], "<=", 0) for way in _NAMES_LEFT),
         *(
             Check(f"{name} said by fewer than {audit['min_senders']} people", counts["below_k"], "<=", 0)
             for name, counts in audit["support"].items()

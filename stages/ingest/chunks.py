@@ -163,6 +163,12 @@ def participant_table(source: str, participants: Iterable[Participant]) -> pl.Da
     return pl.DataFrame(rows, schema=PARTICIPANTS, orient="row").sort(PARTICIPANTS.names())
 
 
+def sender_table(messages: pl.DataFrame) -> pl.DataFrame:
+    """List who wrote some messages, by conversation, as participants: erased people too, who are spoken of."""
+    known = messages.select("source", "conversation_id", "sender").unique()
+    return known.with_columns(name="sender").sort(PARTICIPANTS.names())
+
+
 @contextmanager
 def appended(path: Path, schema: pl.Schema) -> Iterator[Callable[[pl.DataFrame], None]]:
     """Write one parquet file table by table.

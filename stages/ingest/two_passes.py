@@ -12,7 +12,15 @@ import polars as pl
 
 from rejoinder.progress import progress, track
 from stages.common.messages import PARTICIPANTS, QUARANTINE, Item, part_of, part_path
-from stages.ingest.chunks import PLACED, appended, chunks, message_table, participant_table, rejected_table
+from stages.ingest.chunks import (
+    PLACED,
+    appended,
+    chunks,
+    message_table,
+    participant_table,
+    rejected_table,
+    sender_table,
+)
 from stages.ingest.counts import Tally
 from stages.ingest.erasure import Senders, redact, spelling
 from stages.ingest.selection import Selected, select_messages
@@ -70,6 +78,7 @@ def _spool(
                     know(participant_table(name, chunk.participants))
                     table = message_table(name, chunk.messages, order)
                     order += table.height
+                    know(sender_table(table))
                     for number, rows in _split(_drop_erased(table, tallies[name]), len(paths)):
                         append[number](rows)
                     advance(chunk.items)

@@ -11,19 +11,21 @@ from hypothesis import strategies as st
 
 from stages.anonymize import accounts, addresses, ages, names, structured
 from stages.anonymize.lexicon import packaged
-from stages.anonymize.mentions import Mentions, same_person
+from stages.anonymize.mentions import Mentions
+from stages.anonymize.same_person import same_person
 from stages.anonymize.spans import TYPES, Span, resolve
 
 Find = Callable[[str], Iterable[Span]]
 
-MENTIONS = Mentions.of(["Jessica van der Zorp", "Will"], packaged())
+MENTIONS = Mentions()
+MENTIONS.add_found(["Jessica van der Zorp", "Will"], packaged())
 FINDERS: dict[str, Find] = {
     "structured": structured.find,
     "addresses": addresses.find,
     "ages": ages.find,
     "accounts": lambda text: accounts.find(text, packaged()),
     "names": lambda text: names.find(text, [], packaged()),
-    "mentions": lambda text: MENTIONS.find(text) if MENTIONS else [],
+    "mentions": lambda text: MENTIONS.find(text, packaged()),
 }
 #: Emoji, right-to-left and combining marks, NUL, a lone surrogate, letters that case folding changes.
 PIECES = (
@@ -68,8 +70,8 @@ def test_a_conversation_may_hold_thousands_of_names() -> None:
     known = sorted(packaged().first_names)[:4_000]
     text = ", ".join(name.title() for name in known)
     started = time.process_time()
-    mentions = Mentions.of(known, packaged())
-    assert mentions is not None
-    assert len(resolve(mentions.find(text))) == len(known)
+    mentions = Mentions()
+    mentions.add_found(known, packaged())
+    assert len(resolve(mentions.find(text, packaged()))) == len(known)
     assert len(same_person([*known, *(f"{name} zorp" for name in known)])) == len(known)
     assert time.process_time() - started < BOUND

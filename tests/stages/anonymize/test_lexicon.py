@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stages.anonymize.lexicon import (
     FOLDER,
@@ -14,9 +16,9 @@ from stages.anonymize.lexicon import (
     key,
     opens_sentence,
     packaged,
-    read_list,
 )
 from stages.anonymize.lexicon import write_list as write
+from stages.common.words import read_list
 
 
 def test_words_have_two_letters_and_no_contraction() -> None:
@@ -83,15 +85,33 @@ def test_written_lists_read_back(tmp_path: Path) -> None:
 
 def test_a_corpus_has_common_words_of_its_own() -> None:
     conversations = [
-        *[["well zorp and zarp", "Zorp zorp"]] * 19,
-        *[["I met Zelp"]] * 21,
-        *[["zelp jessica"]] * 20,
+        *[["well trek and zarp", "Trek trek"]] * 19,
+        *[["I met Aardwolf"]] * 21,
+        *[["aardwolf jessica zorp"]] * 20,
     ]
     usage = WordUsage.of(conversations[:30])
-    usage += WordUsage.of([["Zorp! ZORP zorp"], *conversations[30:]])
-    assert "zorp" in usage.common()  # the capital at the start of a text does not count
+    usage += WordUsage.of([["Trek! TREK trek"], *conversations[30:]])
+    assert "trek" in usage.common()  # the capital at the start of a text does not count
     assert "zarp" not in usage.common()  # too few conversations
-    assert "zelp" not in usage.common()  # more conversations capitalise it
+    assert "aardwolf" not in usage.common()  # more conversations capitalise it
     lexicon = packaged().with_common(usage.common())
-    assert "zorp" in lexicon.common
+    assert "trek" in lexicon.common
     assert "jessica" not in lexicon.common  # a first name stays one
+    assert "zorp" in usage.common()
+    assert "zorp" not in lexicon.common  # no dictionary knows it: it may be whom all talk about
+
+
+@given(st.text("abcdefghijklmnopqrstuvwxyz", min_size=3, max_size=12))
+def test_no_frequency_makes_a_word_common_that_no_dictionary_knows(word: str) -> None:
+    usage = WordUsage.of([[f"my name is {word}, says {word}"]] * 1_000)
+    common = packaged().with_common(usage.common()).common
+    assert word not in common or word in packaged().dictionary or word in packaged().common
+
+
+@pytest.mark.parametrize(("stretched", "word"), [("jessicaaaa", "jessica"), ("soooo", "so")])
+def test_stretched_words_are_read_as_what_they_are(stretched: str, word: str) -> None:
+    assert packaged().read(stretched) == word
+
+
+def test_an_unknown_stretched_word_stays_as_it_is() -> None:
+    assert packaged().read("zorppppp") == "zorppppp"

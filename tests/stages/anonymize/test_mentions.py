@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stages.anonymize.lexicon import packaged
-from stages.anonymize.mentions import Mentions, same_person
+from stages.anonymize.mentions import Mentions
+from stages.anonymize.same_person import same_person
 
 
 def mentions(names: list[str], text: str) -> list[str]:
-    found = Mentions.of(names, packaged())
+    found = Mentions()
+    found.add_found(names, packaged())
     assert found is not None
-    return [text[span.start : span.end] for span in found.find(text)]
+    return [text[span.start : span.end] for span in found.find(text, packaged())]
 
 
 def test_names_are_found_whole_in_any_case_and_by_their_parts() -> None:
@@ -42,7 +44,7 @@ def test_names_with_signs_of_patterns_are_found_as_they_are() -> None:
 
 
 def test_no_names_nothing_to_find() -> None:
-    assert Mentions.of([], packaged()) is None
+    assert not Mentions()
 
 
 def test_a_short_name_is_the_only_longer_one_that_holds_it() -> None:

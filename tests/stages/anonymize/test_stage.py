@@ -25,7 +25,8 @@ from stages.anonymize.spans import TYPES
 from stages.anonymize.stage import Params, run
 from stages.anonymize.surrogates import Surrogates
 from stages.common.errors import DataError
-from stages.common.messages import MESSAGES, part_of, part_path, part_paths, read_messages
+from stages.common.messages import MESSAGES, Participant, part_of, part_path, part_paths, read_messages
+from stages.ingest.chunks import participant_table, sender_table
 from stages.ingest.erasure import erased_table
 from tests.reach import ROOT
 
@@ -64,20 +65,21 @@ def key(monkeypatch: pytest.MonkeyPatch) -> bytes:
     return bytes.fromhex(KEY)
 
 
-@pytest.fixture
-def erased(tmp_path: Path) -> Path:
-    path = tmp_path / "erased.parquet"
-    erased_table([("native", "Zoe", 7)]).write_parquet(path)
-    return path
+def people(messages: pl.DataFrame, folder: Path, *names: Participant) -> dict[str, Path]:
+    """Write who takes part and who was erased, as the ingest stage does."""
+    known = [sender_table(messages), participant_table(messages["source"][0], names)]
+    pl.concat(known).write_parquet(folder / "participants.parquet")
+    erased_table([("native", "Zoe", 7)]).write_parquet(folder / "erased.parquet")
+    return {"participants": folder / "participants.parquet", "erased": folder / "erased.parquet"}
 
 
 def by_order(path: Path) -> pl.DataFrame:
     return read_messages(path).sort("order")
 
 
-def test_run_replaces_text_and_senders_and_nothing_else(tmp_path: Path, erased: Path, key: bytes) -> None:
+def test_run_replaces_text_and_senders_and_nothing_else(tmp_path: Path, key: bytes) -> None:
     messages = in_parts(table(TALK), tmp_path / "messages", parts=3)
-    run(PARAMS, messages=messages, erased=erased, out=tmp_path / "out")
+    run(PARAMS, messages=messages, **people(table(TALK), tmp_path), out=tmp_path / "out")
     before, after = by_order(messages), by_order(tmp_path / "out/messages")
     assert before.drop("text", "sender").equals(after.drop("text", "sender"))
     assert after["text"].to_list() == [
@@ -94,9 +96,9 @@ def test_run_replaces_text_and_senders_and_nothing_else(tmp_path: Path, erased: 
     assert not (tmp_path / "out/surrogates").exists()
 
 
-def test_ids_that_apps_make_of_people_become_pseudonyms(tmp_path: Path, erased: Path) -> None:
+def test_ids_that_apps_make_of_people_become_pseudonyms(tmp_path: Path) -> None:
     messages = in_parts(table(TALK, source="messenger"), tmp_path / "messages", parts=1)
-    run(PARAMS, messages=messages, erased=erased, out=tmp_path / "out")
+    run(PARAMS, messages=messages, **people(table(TALK), tmp_path), out=tmp_path / "out")
     after = by_order(tmp_path / "out/messages")
     ids = after["conversation_id"]
     assert ids[0] == ids[2] == ids[4] != ids[1] == ids[3]
@@ -105,22 +107,21 @@ def test_ids_that_apps_make_of_people_become_pseudonyms(tmp_path: Path, erased: 
     assert after["message_id"].str.contains(r"^[0-9a-f]{16}$").all()
 
 
-def test_erased_senders_are_named_by_the_pseudonyms_they_would_have(
-    tmp_path: Path, erased: Path, key: bytes
-) -> None:
+def test_erased_senders_are_named_by_the_pseudonyms_they_would_have(tmp_path: Path, key: bytes) -> None:
     messages = in_parts(table(TALK), tmp_path / "messages", parts=1)
-    run(PARAMS, messages=messages, erased=erased, out=tmp_path / "out")
+    run(PARAMS, messages=messages, **people(table(TALK), tmp_path), out=tmp_path / "out")
     text = (tmp_path / "out/erased.json").read_text()
     assert json.loads(text) == {"senders": [pseudonym(key, "native", "Zoe")], "messages": 7}
     assert "Zoe" not in text
-    erased.write_bytes(b"no table")
+    known = people(table(TALK), tmp_path)
+    known["erased"].write_bytes(b"no table")
     with pytest.raises(DataError, match="expected a table of erased senders"):
-        run(PARAMS, messages=messages, erased=erased, out=tmp_path / "again")
+        run(PARAMS, messages=messages, **known, out=tmp_path / "again")
 
 
-def test_cards_count_and_never_quote(tmp_path: Path, erased: Path, key: bytes) -> None:
+def test_cards_count_and_never_quote(tmp_path: Path, key: bytes) -> None:
     messages = in_parts(table(TALK), tmp_path / "messages", parts=2)
-    run(PARAMS, messages=messages, erased=erased, out=tmp_path / "out")
+    run(PARAMS, messages=messages, **people(table(TALK), tmp_path), out=tmp_path / "out")
     text = (tmp_path / "out/card.json").read_text()
     card, entities = json.loads(text), json.loads((tmp_path / "out/entities.json").read_text())
     assert (card["messages"], card["recognized_share"]) == (5, 0.4)
@@ -131,7 +132,7 @@ def test_cards_count_and_never_quote(tmp_path: Path, erased: Path, key: bytes) -
     assert not any(secret in text.casefold() for secret in ("kendra", "roberto", "ann", KEY))
 
 
-def test_workers_parts_and_batches_change_nothing(tmp_path: Path, erased: Path) -> None:
+def test_workers_parts_and_batches_change_nothing(tmp_path: Path) -> None:
     rows = [(f"c{number % 23}", who, text) for number, (_, who, text) in enumerate(TALK * 12)]
     results = []
     for number, (workers, batch_size, parts) in enumerate([(1, 64, 1), (1, 3, 9), (2, 64, 4)]):
@@ -140,7 +141,7 @@ def test_workers_parts_and_batches_change_nothing(tmp_path: Path, erased: Path) 
         run(
             Params(workers=workers, batch_size=batch_size, surrogates=False),
             messages=messages,
-            erased=erased,
+            **people(table(TALK), tmp_path),
             out=out,
         )
         results.append((by_order(out / "messages"), (out / "card.json").read_text()))
@@ -150,14 +151,14 @@ def test_workers_parts_and_batches_change_nothing(tmp_path: Path, erased: Path) 
 
 
 def test_surrogates_read_like_text_hide_what_was_there_and_depend_on_the_key(
-    tmp_path: Path, erased: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages = in_parts(table(TALK), tmp_path / "messages", parts=2)
     params = Params(workers=1, batch_size=16, surrogates=True)
-    run(params, messages=messages, erased=erased, out=tmp_path / "out")
-    run(params, messages=messages, erased=erased, out=tmp_path / "same")
+    run(params, messages=messages, **people(table(TALK), tmp_path), out=tmp_path / "out")
+    run(params, messages=messages, **people(table(TALK), tmp_path), out=tmp_path / "same")
     monkeypatch.setenv(VARIABLE, "cd" * 32)
-    run(params, messages=messages, erased=erased, out=tmp_path / "other")
+    run(params, messages=messages, **people(table(TALK), tmp_path), out=tmp_path / "other")
     texts, same, other = (
         by_order(tmp_path / name / "surrogates")["text"].to_list() for name in ("out", "same", "other")
     )

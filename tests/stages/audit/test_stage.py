@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -23,7 +24,9 @@ from stages.audit import stage as audit
 from stages.audit.search import search
 from stages.audit.stage import Params, run
 from stages.audit.support import below, senders_by_phrase
-from stages.common.messages import MESSAGES, part_path
+from stages.common.errors import DataError
+from stages.common.messages import ERASED as ERASED_TABLE
+from stages.common.messages import MESSAGES, PARTICIPANTS, part_path
 
 CANARY = "Zebulon Quackenbush"
 ERASED = "0123456789abcdef"
@@ -57,9 +60,19 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("dialogues", "vectorizer", "student", "export", "status", "mlartifacts"):
         (tmp_path / name).mkdir()
     offer(tmp_path, ["Hello there"])
-    (tmp_path / "canaries.json").write_text(json.dumps([{"text": f"hi, i'm {CANARY}", "secrets": [CANARY]}]))
+    raw = [*SAID, ("canary", SENDERS[0], f"hi, i'm {CANARY}")]
+    ingested(tmp_path / "ingest", raw, [])
+    (tmp_path / "ingest/canaries.json").write_text(json.dumps([{"text": raw[-1][2], "secrets": [CANARY]}]))
     (tmp_path / "anonymize/erased.json").write_text(json.dumps({"senders": [ERASED], "messages": 3}))
     return tmp_path
+
+
+def ingested(folder: Path, rows: list[tuple[str, str, str]], people: list[tuple[str, str | None]]) -> None:
+    """Write the raw messages, and who takes part in the conversation of an app."""
+    messages(folder / "messages", rows)
+    known = [("whatsapp", "whatsapp/1", sender, name) for name, sender in people]
+    pl.DataFrame(known, PARTICIPANTS, orient="row").write_parquet(folder / "participants.parquet")
+    pl.DataFrame(schema=ERASED_TABLE).write_parquet(folder / "erased.parquet")
 
 
 def offer(build: Path, texts: list[str]) -> None:
@@ -75,7 +88,7 @@ def offer(build: Path, texts: list[str]) -> None:
 def audited(build: Path) -> dict[str, Any]:
     names = ("anonymize", "validate", "dialogues", "vectorizer", "student", "export", "cache", "index")
     folders = {name: build / name for name in names}
-    run(Params(min_senders=2), canaries=build / "canaries.json", **folders, out=build / "audit")
+    run(Params(min_senders=2), ingest=build / "ingest", erase=build / "erase", **folders, out=build / "audit")
     text = (build / "audit/audit.json").read_text()
     assert CANARY not in text
     assert ERASED not in text
@@ -171,3 +184,50 @@ def test_senders_are_counted_by_canonical_phrase(tmp_path: Path) -> None:
     senders = senders_by_phrase(tmp_path / "m")
     assert below(["HELLO there", "only I say this"], senders, 2) == 1
     assert below(["hello there"], senders, 3) == 1
+
+
+def app(build: Path, *texts: str, people: list[tuple[str, str | None]]) -> dict[str, int]:
+    """Audit a build in which one conversation of an app was anonymised to these texts."""
+    for folder in (build / "ingest/messages", build / "anonymize/messages"):
+        shutil.rmtree(folder)
+    rows = [("whatsapp", SENDERS[0], text) for text in texts]
+    ingested(build / "ingest", [("whatsapp", "Wuya Tanko", "raw")] * len(rows), people)
+    messages(build / "anonymize/messages", rows)
+    found: dict[str, int] = audited(build)["names"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        ("so i met Wuya there", "capital"), ("@wuya come", "at"), ("tell wuya to", "cue"), ("tanko said no", "cue"),
+        ("yes wuya tanko", "whole"), ("WUYA TANKO", "whole"), ("yes wuya", "bare"), ("i love mango", "bare"),
+        ("_Żukowy_ was Żukowy", "capital"), ("my name is mango", "cue"),
+    ],
+)  # fmt: skip
+def test_a_name_that_was_left_is_counted_by_the_way(build: Path, text: str, way: str) -> None:
+    people: list[tuple[str, str | None]] = [("Wuya Tanko", "1"), ("Sleepy Mango", None), ("Bartek Zukowy", None)]
+    left = app(build, text, "<PERSON_1> is here", people=people)
+    assert left[way] >= 1
+    assert left["messages"] == 2
+
+
+def test_where_all_names_are_masked_nothing_is_left(build: Path) -> None:
+    texts = ["hi <PERSON_1>, <PERSON_2> is here", "Hope you are fine", "I told Mum", "what is this", "wuyaland"]
+    left = app(build, *texts, people=[("Wuya Tanko", "1"), ("Mum", None), ("This One", None)])
+    assert {way: n for way, n in left.items() if n} == {"messages": 5}
+
+
+def test_erased_people_are_looked_for_everywhere_by_every_name_they_have(build: Path) -> None:
+    (build / "erase").mkdir()
+    (build / "erase/list.txt").write_text("# none\nwhatsapp/Kolo Mina\n\n", encoding="utf-8")
+    assert app(build, "yes kolo mina", "I saw Kolo", people=[])["whole"] == 1
+    assert app(build, "yes kolo mina", "I saw Kolo", people=[])["capital"] == 1
+
+
+def test_tables_that_do_not_fit_are_said(build: Path) -> None:
+    messages(build / "other", SAID)
+    shutil.rmtree(build / "ingest/messages")
+    (build / "other").rename(build / "ingest/messages")
+    with pytest.raises(DataError, match="expected the rows of"):
+        audited(build)

@@ -37,6 +37,7 @@ def audited() -> dict[str, Any]:
     return {
         "canaries": {"planted": 5, "arrived": 5, "secrets": 11, "found": []},
         "erased": {"senders": 1, "found": []},
+        "names": {"messages": 9, "whole": 0, "capital": 0, "at": 0, "cue": 0, "bare": 4},
         "min_senders": 2,
         "not_searched": [],
         "support": {name: {"texts": 9, "below_k": 0} for name in ("replies", "phrases", "cache", "index")},
@@ -124,6 +125,8 @@ def test_every_bundle_that_grew_too_much_is_named() -> None:
             "secrets of canaries found",
         ),
         ({"erased": {"senders": 1, "found": [{"number": 0, "file": "x"}]}}, "erased senders found"),
+        ({"names": {"whole": 0, "capital": 1, "at": 0, "cue": 0, "bare": 0}}, "names of people left: capital"),
+        ({"names": {"whole": 1, "capital": 0, "at": 0, "cue": 0, "bare": 0}}, "names of people left: whole"),
         ({"support": {"cache": {"texts": 9, "below_k": 1}}}, "cache said by fewer than 2 people"),
     ],
 )

@@ -1,0 +1,119 @@
+"""Who takes part in a conversation, as the export tells: what they are called is looked for in what is said."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from stages.anonymize.lexicon import Lexicon
+from stages.anonymize.mentions import Mentions, Where, keys
+from stages.anonymize.plain_text import plain
+from stages.common.errors import DataError
+from stages.common.messages import ERASED, PARTICIPANTS
+from stages.common.sources import OPAQUE_IDS
+
+#: Names of a conversation above which a word among them ("Blue") is one only where something says so: of so many,
+#: many are words.
+MANY = 100
+
+#: Words of a name above which each of them says little: "The Real King of Memes".
+_LONG = 2
+
+_ADDRESS = re.compile(r"[@/]|://")
+_ACCOUNT = re.compile(r"\S*[\d_.]\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class Participants:
+    """Names of people.
+
+    Attributes:
+        by_conversation: what the people in each conversation are called.
+        erased: what erased people are called; they may be spoken of anywhere.
+    """
+
+    by_conversation: Mapping[str, Collection[str]]
+    erased: Collection[str] = ()
+
+    def mentions(self, conversation_id: str, lexicon: Lexicon) -> Mentions:
+        """Prepare the search for the names of one conversation."""
+        found, names = Mentions(), self.by_conversation.get(conversation_id, ())
+        for name in self.erased:
+            _add(found, name, lexicon, words=Where.CUED, others=Where.CUED)
+        is_opaque = conversation_id.partition("/")[0] in OPAQUE_IDS
+        words = Where.LIKELY if len(names) <= MANY else Where.CUED
+        for name in names:
+            _add(found, name, lexicon, words=None if is_opaque else words, others=Where.ANYWHERE)
+        return found
+
+
+def _add(mentions: Mentions, name: str, lexicon: Lexicon, *, words: Where | None, others: Where) -> None:
+    """Add a name, whole and by part.
+
+    Args:
+        mentions: what to add it to.
+        name: as the export has it.
+        lexicon: tells words.
+        words: where a part that is a word is a name; None for nowhere, as opaque ids may be words.
+        others: where any other part is one.
+    """
+    bare = plain(name).text.strip("~ ")
+    whole = [] if _ADDRESS.search(bare) else keys(bare)
+    parts = [part for part in whole if part not in lexicon.function_words]
+    unknown = [part for part in parts if not lexicon.is_word(part) and part not in lexicon.kin_words]
+    for part in unknown:
+        mentions.add([part], others)
+    if _ADDRESS.search(bare) or _ACCOUNT.fullmatch(bare):
+        mentions.accounts.add(bare.lower().lstrip("@"))
+        return
+    if len(whole) > 1 and unknown:
+        mentions.add(whole, Where.ANYWHERE)
+    if words is None:
+        return
+    if len(whole) > 1 and parts:
+        mentions.add(whole, words)
+    for part in set(parts).difference(unknown):
+        mentions.add([part], _where(part, len(parts), words, lexicon))
+
+
+def _where(part: str, parts: int, words: Where, lexicon: Lexicon) -> Where:
+    """Where a part that is a word is a name: the less it tells, the more must stand beside it."""
+    if part in lexicon.kin_words:
+        return Where.CAPITAL
+    return Where.CUED if parts > _LONG else words
+
+
+def read_participants(path: Path, erased: Path, conversations: Iterable[str]) -> Participants:
+    """Read who takes part in some conversations, and what erased people are called.
+
+    Args:
+        path: participants.parquet of the ingest stage.
+        erased: erased.parquet of the ingest stage.
+        conversations: their ids.
+
+    Returns:
+        Their names.
+
+    Raises:
+        DataError: if a file is not readable.
+    """
+    try:
+        known = pl.scan_parquet(path).select(PARTICIPANTS.names())
+        gone = pl.read_parquet(erased, columns=ERASED.names())
+        wanted = known.filter(pl.col("conversation_id").is_in(list(conversations))).collect()
+        theirs = known.join(gone.lazy(), on=["source", "sender"], how="semi").collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: expected a table of participants, got {type(error).__name__}") from None
+    return Participants(_by_conversation(wanted), sorted({*gone["sender"], *theirs["name"]}))
+
+
+def _by_conversation(table: pl.DataFrame) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for conversation_id, name in table.select("conversation_id", "name").iter_rows():
+        found[conversation_id].add(name)
+    return found
