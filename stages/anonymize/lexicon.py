@@ -56,6 +56,8 @@ class Lexicon:
     often_names: frozenset[str]
     #: Common words that are first names too ("will").
     seldom_names: frozenset[str]
+    #: What has a capital and is nobody; part of `common`.
+    never_names: frozenset[str]
     #: Those of `often_names` that are places.
     places: frozenset[str]
     #: English words of a dictionary, without well-known first names.
@@ -166,6 +168,7 @@ def packaged() -> Lexicon:
         surnames=(words["surnames"] | words["surnames_that_are_words"]) - never,
         often_names=often,
         seldom_names=seldom,
+        never_names=never,
         places=places,
         dictionary=dictionary(),
         function_words=function_words(),

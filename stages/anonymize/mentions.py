@@ -90,7 +90,7 @@ class Mentions:
                 break
             following = node.next.get(read[at])
             if following is None:
-                owner = node.next.get(read[at][:-1]) if read[at].endswith("s") else None
+                owner = node.next.get(read[at][:-1]) if len(read[at]) > 3 and read[at].endswith("s") else None
                 # "wuyas": an "s" that lost its apostrophe.
                 return (at + 1, words[at].end() - 1) if owner and owner.where is Where.ANYWHERE else found
             node = following

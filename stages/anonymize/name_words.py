@@ -7,22 +7,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stages.anonymize.cues import (
+    ADDRESSED,
     AND,
+    I_AM,
     INTRODUCED,
     KIN,
     MY_NAME,
     NAME_ENDS,
+    OWNED,
     OWNS,
     PERHAPS,
     PLACE_BEFORE,
     PLACE_BEHIND,
+    SAYS_WHO,
     SPEAKS,
     SPOKEN_OF,
+    STRANGE,
+    STRANGE_DOES,
     TELLS,
 )
 from stages.anonymize.lexicon import WORD, Lexicon, is_capitalised, opens_sentence
 from stages.anonymize.recognizer import Entity
 from stages.anonymize.spans import Span
+from stages.anonymize.strange import is_strange
 
 #: What may stand between two words of one name: "Anne-Marie", "O'Brien", "John F. Kennedy", "Vincent van Gogh".
 _PARTICLE = (
@@ -65,9 +72,12 @@ class Reading:
         return cls(text, words, keys, frozenset(i for characters in others for i in characters), lexicon)
 
     def is_plain(self) -> bool:
-        """Whether all words are common ones that are never names."""
+        """Whether all words are common ones that nothing in the text makes a name."""
         lexicon = self.lexicon
-        return all(word in lexicon.common and word not in lexicon.seldom_names for word in self.keys)
+        if not all(word in lexicon.common and word not in lexicon.seldom_names for word in self.keys):
+            return False
+        marked = any(word[0][0].isupper() for word in self.words[1:])
+        return not marked and not any(map(self._is_owner, range(len(self.keys)))) and not MY_NAME.search(self.text)
 
     def rule(self, place: int) -> str:
         """Name the rule by which a word is a name, or nothing."""
@@ -81,22 +91,44 @@ class Reading:
             return "" if self._is_part_of_place(place) else "list"
         if self._is_possessive(place):
             return "list.possessive"
-        if self._follows(INTRODUCED, place):
+        if self._is_introduced(place):
             return "introduced"
         return self._rule_by_context(place)
+
+    def _is_introduced(self, place: int) -> bool:
+        if self._follows(INTRODUCED, place) or self._is_introduced_particle(place - 1):
+            return True
+        word = self.keys[place]
+        says_who = self._is_capitalised(place) and self._precedes(SAYS_WHO, place)
+        return word in self.lexicon.often_names and says_who and self._follows(I_AM, place)
 
     def _rule_of_word(self, place: int) -> str:
         """Name the rule by which a common word is a name: what stands beside it must leave little doubt."""
         word, lexicon = self.keys[place], self.lexicon
         if word in lexicon.function_words:
             return ""
+        if self._is_owner(place):
+            return "list.possessive"
         ends = self._precedes(NAME_ENDS, place)
         if word not in lexicon.seldom_names:
-            return "introduced" if ends and self._follows(MY_NAME, place) else ""
+            return "introduced" if ends and self._is_my_name(place) else self._cue_of_capital(place)
         # "My name is Will" and "call me Hope" name somebody; "my friend will come" does not.
         if self._follows(INTRODUCED, place) and (ends or self._is_capitalised(place)):
             return "introduced"
         return "cue" if self._is_told(place) or (ends and self._follows(KIN, place)) else ""
+
+    def _cue_of_capital(self, place: int) -> str:
+        """Whether a common word that is no name elsewhere is one here: "I voted for Gates"."""
+        nobody = self.keys[place] in self.lexicon.never_names | self.lexicon.kin_words
+        if nobody or not self._is_capitalised(place) or opens_sentence(self.text, self.words[place]):
+            return ""
+        return "cue" if self._follows(SPOKEN_OF, place) else ""
+
+    def _is_owner(self, place: int) -> bool:
+        """Whether a common word is a name with an "s" that lost its apostrophe: "whats jeans number"."""
+        word, lexicon = self.keys[place], self.lexicon
+        owner = word[:-1] if word.endswith("s") else ""
+        return (owner in lexicon.first_names or owner in lexicon.often_names) and self._precedes(OWNS, place)
 
     def _rule_by_context(self, place: int) -> str:
         if self._is_part_of_place(place):
@@ -111,7 +143,16 @@ class Reading:
             return "pair"
         speaks = self._precedes(SPEAKS, place) if not often else self._is_told(place)
         cued = self._follows(SPOKEN_OF, place) or speaks
-        return "cue" if cued and not (often and self.is_other(place)) and word not in lexicon.places else ""
+        if cued and not (often and self.is_other(place)) and word not in lexicon.places:
+            return "cue"
+        return "strange" if not often and self._is_spoken_of(place) else ""
+
+    def _is_spoken_of(self, place: int) -> bool:
+        """Whether a word that nobody knows stands where people are spoken of or spoken to."""
+        spoken_of = self._follows(STRANGE, place) or any(self._precedes(c, place) for c in (OWNED, STRANGE_DOES))
+        spoken_to = place == 0 and self._precedes(ADDRESSED, place)
+        small = self.words[place][0].islower() or self._is_capitalised(place)
+        return small and (spoken_of or spoken_to) and is_strange(self.keys[place])
 
     def _is_told(self, place: int) -> bool:
         """Whether a capitalised word did what only people do: "Grace called me"."""
@@ -177,7 +218,13 @@ class Reading:
             last = other
         if place and self.keys[place - 1] in self.lexicon.often_names and self._between(place - 1, place) == " ":
             first = place - 1
+        while self._is_introduced_particle(first - 1):
+            first -= 1
         return Span(self.words[first].start(), self.words[last].end(), "PERSON", f"name.{rule}")
+
+    def _is_introduced_particle(self, place: int) -> bool:
+        """Whether a name begins with a particle: "dr da Silva"."""
+        return place >= 0 and self.keys[place] in _PARTICLES and self._follows(INTRODUCED, place)
 
     def is_other(self, place: int) -> bool:
         """Whether the recogniser takes a word for something else than a person."""
@@ -192,6 +239,10 @@ class Reading:
 
     def _follows_article(self, place: int) -> bool:
         return place > 0 and self.keys[place - 1] in _ARTICLES and self._between(place - 1, place) == " "
+
+    def _is_my_name(self, place: int) -> bool:
+        said = MY_NAME.search(self.text)
+        return said is not None and said.end() == self.words[place].start()
 
     def _follows(self, cue: re.Pattern[str], place: int) -> bool:
         start = self.words[place].start()

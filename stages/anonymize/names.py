@@ -57,7 +57,8 @@ def _glued(reading: Reading) -> Iterator[Span]:
     """Names in one piece with other words: "JusticeForMateusz"."""
     for match in reading.words:
         parts = _CAPITALISED.findall(match[0]) if _CAMEL.search(match[0]) else []
-        if any(key(part) in reading.lexicon.first_names for part in parts):
+        lexicon = reading.lexicon
+        if any(key(part) in lexicon.first_names or key(part) in lexicon.rare_first_names for part in parts):
             yield Span(*match.span(), "PERSON", "name.glued")
 
 

@@ -64,7 +64,7 @@ def test_a_process_that_dies_ends_the_wait() -> None:
     started = time.monotonic()
     with Crew() as crew:
         crew.start(die)
-        with pytest.raises(RuntimeError, match=r"1 of 1 processes died: \[7\]"):
+        with pytest.raises(RuntimeError, match=r"1 of 1 processes died: exit codes \[7\]"):
             crew.answer()
     assert time.monotonic() - started < 60
 

@@ -52,7 +52,21 @@ def test_the_gate_stays_shut_for_the_rest(text: str) -> None:
         ("give zorpo a hug", "cue", "zorpo"),
         ("zorpo!!!! come here", "cue", "zorpo"),
         ("jessica and zorpo", "joined", "zorpo"),
-        ("zorpo, zelpo & jessica", "joined", "zelpo"),
+        ("zorpo, zelpo & jessica", "strange", "zelpo"),
+        ("Tüzeer w. dropped out", "cue", "Tüzeer"),
+        ("dr da zorpo is here", "introduced", "da zorpo"),
+        ("im Virginia, nice to meet you", "introduced", "Virginia"),
+        ("Grace called me", "cue", "Grace"),
+        ("my gf hope", "cue", "hope"),
+        ("call me hope", "introduced", "hope"),
+        ("my name is mango", "introduced", "mango"),
+        ("remind zorpina", "strange", "zorpina"),
+        ("zorpina lives there", "strange", "zorpina"),
+        ("zorpina, come", "strange", "zorpina"),
+        ("whats zorpina's number", "strange", "zorpina"),
+        ("JESSICA_ZORPO", "list", "JESSICA_ZORPO"),
+        ("jessicaaaa", "list", "jessicaaaa"),
+        ("so gladForMateusz", "glued", "gladForMateusz"),
     ],
 )
 def test_rules(text: str, rule: str, name: str) -> None:
@@ -66,7 +80,8 @@ def test_rules(text: str, rule: str, name: str) -> None:
         "my friend will come", "mark my words", "a rose is a rose", "I love Google", "my sister is korean",
         "from San Francisco", "in Mount Jessica", "at Jessica University", "in Scotland", "Philippines",
         "Uranus and Pluto", "I saw the Zorpo", "two TVs and a PhD", "zorpo is nice", "thanks for the pizza",
-        "Hahaha", "", "King of pop", "in Sao Paulo",
+        "Hahaha", "", "King of pop", "in Sao Paulo", "Just called him", "call me later",
+        "my friend said", "with freinds", "about becuase", "with ASDF", "my brother kick me", "Hope you are fine",
     ],
 )  # fmt: skip
 def test_words_that_are_no_names(text: str) -> None:
