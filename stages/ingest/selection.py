@@ -52,7 +52,7 @@ def select_messages(part: pl.DataFrame, languages: Collection[str]) -> Selected:
         | pl.col("language").is_in(list(languages))
         | (pl.col("source") == canaries.SOURCE)
     )
-    messages, reordered = in_order(told.filter(stays))
+    messages, reordered = in_order(known_replies(told.filter(stays)))
     return Selected(
         messages=messages.select(MESSAGES.names()),
         quarantine=pl.concat(
@@ -62,6 +62,16 @@ def select_messages(part: pl.DataFrame, languages: Collection[str]) -> Selected:
         conversations=messages.unique("conversation_id").select("source", "language"),
         reordered=reordered,
     )
+
+
+def known_replies(messages: pl.DataFrame) -> pl.DataFrame:
+    """Clear `reply_to` where the conversation has no such message: what is no id might tell who somebody is."""
+    asked = messages.select("conversation_id", message_id="reply_to").drop_nulls().unique()
+    if asked.is_empty():
+        return messages
+    known = asked.join(messages, on=asked.columns, how="semi").rename({"message_id": "reply_to"})
+    found = pl.struct("conversation_id", "reply_to").is_in(known.to_struct().implode())
+    return messages.with_columns(pl.when(found).then("reply_to"))
 
 
 def visible_texts(texts: pl.Series) -> pl.Series:

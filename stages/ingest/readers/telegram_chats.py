@@ -39,8 +39,8 @@ def topics_of(messages: Sequence[Any]) -> list[str | None]:
         row = raw if isinstance(raw, dict) else {}
         own = identifier(row.get("id"))
         begun = own if row.get("action") == "topic_created" else None
-        topic = identifier(row.get("topic_id")) or begun or topics.get(answered(row))
-        topic = None if topic == _GENERAL else topic
+        given = identifier(row.get("topic_id"))
+        topic = begun or topics.get(answered(row)) or (None if given == _GENERAL else given)
         if topic and own:
             topics[own] = topic
         found.append(topic)
