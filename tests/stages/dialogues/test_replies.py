@@ -26,8 +26,8 @@ def table(rows: list[Said], silence_before: int | None = None) -> pl.DataFrame:
     full = [
         {
             "source": "s", "conversation_id": "c", "message_id": str(n), "sender": sender, "order": n, "text": text,
-            "sent_at": START + timedelta(seconds=n + 9999 * (silence_before is not None and n >= silence_before)), "role": "user",
-            "reply_to": None if to is None else str(to),
+            "sent_at": START + timedelta(seconds=n + (9999 if silence_before and n >= silence_before else 0)),
+            "role": "user", "reply_to": None if to is None else str(to),
         }
         for n, (sender, text, to) in enumerate(rows)
     ]  # fmt: skip
