@@ -210,8 +210,8 @@ def test_the_same_message_has_the_same_id_in_every_file_and_place(tmp_path: Path
 
 def test_names_are_those_of_participants_titles_who_reacts_joins_or_gets_a_nickname() -> None:
     notices = [
-        "Ann set the nickname for Ben to Petra N.", "Ann set her own nickname to Queen", "You set your nickname to Q",
-        "Ann set the nickname of the game", "Ben set the nickname for Ann to Zorblax",
+        "Ann set the nickname for Ben to Petra N.", "Ann set her own nickname to Queen",
+        "You set your nickname to Q", "Ann set the nickname of the game", "Ben set the nickname for Ann to Zorblax",
     ]  # fmt: skip
     rows = [{**ROW, "content": text, "reactions": []} for text in notices]
     rows += [ROW, {**ROW, "type": "Subscribe", "users": [{"name": "Carl"}]}]
