@@ -89,7 +89,7 @@ def is_newest_first(times: Sequence[int], senders: Sequence[str], likely: bool =
         Whether to reverse it. Where clocks disagree by little it takes rows that never rise.
     """
     rises = falls = 0
-    last: dict[int] = {}
+    last: dict[str, int] = {}
     for time, sender in zip(times, senders, strict=True):
         before = last.get(sender, time)
         rises, falls = rises + (time > before), falls + (time < before)

@@ -44,8 +44,8 @@ def in_order(messages: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def _arranged(conversation: pl.DataFrame, newest_first: set[str]) -> Arranged:
-    columns = (conversation[name].to_list() for name in ("time", "sender", "file"))
-    return arrange(*columns, newest_first)
+    times, senders, files = (conversation[name].to_list() for name in ("time", "sender", "file"))
+    return arrange(times, senders, files, newest_first)
 
 
 def _newest_first(messages: pl.DataFrame) -> set[str]:

@@ -91,7 +91,7 @@ def test_a_phone_two_minutes_ahead_is_set_back_to_where_the_others_hear_it() -> 
     senders = ["ab"[n % 2] for n in range(100)]
     heard = [time + 120 * SECOND * (who == "b") for time, who in zip(true, senders, strict=True)]
     found = one_file(heard, senders)
-    assert (found.places, found.rules) == (list(range(100)), {"offset"})
+    assert (found.places, set(found.rules)) == (list(range(100)), {"offset"})
     assert all(abs(now - then) <= 30 * SECOND for now, then in zip(found.times, true, strict=True))
 
 
@@ -112,7 +112,7 @@ def test_after_a_folded_hour_silences_are_as_long_as_they_were() -> None:
     true = [n * 2 * MINUTE for n in range(90)]
     local = [time - HOUR * (time >= 2 * HOUR) for time in true]
     found = one_file(local, ["ab"[n % 2] for n in range(90)])
-    assert (found.places, found.rules) == (list(range(90)), {"folded"})
+    assert (found.places, set(found.rules)) == (list(range(90)), {"folded"})
     silences = [after - before for before, after in zip(found.times, found.times[1:], strict=False)]
     assert silences.count(2 * MINUTE) == 88
     assert silences.count(0) == 1  # at the fold itself, which may have lasted any time
@@ -136,13 +136,13 @@ def test_files_of_one_conversation_in_any_order_come_back_in_order_of_time(talk:
 def test_a_second_part_that_is_read_first_comes_second() -> None:
     times = [*range(600, 1200, 100), *range(0, 600, 100)]
     found = arrange(times, ["a", "b"] * 6, ["x [part 2]"] * 6 + ["x"] * 6)
-    assert (found.places, found.rules) == ([*range(6, 12), *range(6)], {"merged"})
+    assert (found.places, set(found.rules)) == ([*range(6, 12), *range(6)], {"merged"})
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=2, max_size=60), st.data())
 def test_every_row_comes_back_once_with_times_that_never_fall(times: list[int], data: st.DataObject) -> None:
-    same = {"min_size": len(times), "max_size": len(times)}
-    senders, files = (data.draw(st.lists(st.sampled_from("abc"), **same)) for _ in range(2))
+    names = st.lists(st.sampled_from("abc"), min_size=len(times), max_size=len(times))
+    senders, files = data.draw(names), data.draw(names)
     assert is_sound(arrange(times, senders, files, {"b"}))
 
 
