@@ -9,6 +9,7 @@ import polars as pl
 
 from stages.dialogues.gaps import CONVERSATION
 from stages.dialogues.near_duplicates import near_duplicates
+from stages.dialogues.replies import follow_replies
 
 Split = Literal["train", "validation", "test"]
 #: Why a turn becomes no reply of a pair; the first that holds.
@@ -58,13 +59,13 @@ def make_pairs(turns: pl.DataFrame, context_turns: int) -> pl.DataFrame:
     """Pair every turn without a `drop_reason` with the turns before it in its dialogue.
 
     Args:
-        turns: with `dialogue`, `split`, `drop_reason`, `said` and `tokens`, in order.
+        turns: with `dialogue`, `split`, `drop_reason`, `said`, `tokens` and `back`, in order.
         context_turns: most turns of context.
 
     Returns:
-        One row a pair: pair_id, the columns of its turn (its text as `reply`), and of the turns before it
-        `context`, `context_said` and `context_tokens` (lists, oldest first); `answer` is the canonical form of
-        the first message of the turn after it, null at a dialogue's end.
+        One row a pair: pair_id, the columns of its turn (its text as `reply`), and of the turns before it, or up to
+        the one that it says to answer, `context`, `context_said` and `context_tokens` (lists, oldest first);
+        `answer` is the canonical form of the first message of the turn after it, null at a dialogue's end.
     """
     group = (*CONVERSATION, "dialogue")
     before = {"text": "context", "said": "context_said", "tokens": "context_tokens"}
@@ -77,6 +78,7 @@ def make_pairs(turns: pl.DataFrame, context_turns: int) -> pl.DataFrame:
     placed = turns.with_columns(
         place=pl.int_range(pl.len()).over(group), answer=pl.col("first").shift(-1).over(group), **contexts
     )
+    placed = follow_replies(placed, before.items(), context_turns)
     pair_id = pl.format("{}/{}/{}", "conversation_id", "dialogue", "place")
     return placed.filter(pl.col("drop_reason").is_null()).with_columns(pair_id=pair_id).rename({"text": "reply"})
 

@@ -30,6 +30,7 @@ from stages.dialogues.lengths import length_histogram, length_report, lengths, t
 from stages.dialogues.near_duplicates import near_duplicates
 from stages.dialogues.pair_rules import check_pairs
 from stages.dialogues.pairs import Split, add_drop_reasons, add_splits, dialogue_count, make_pairs, split_report
+from stages.dialogues.replies import add_answered
 from stages.dialogues.reply_base import ReplyBase, build_reply_base, k_curve, late_cut
 from stages.dialogues.turns import fold_repeats, merge_turns, number_turns
 from stages.dialogues.weak_reactions import add_weak_reactions, weak_report
@@ -117,7 +118,7 @@ def assemble(table: pl.DataFrame, params: Params) -> Steps:
     people = table.filter(pl.col("source") != CANARY)
     people = add_gaps(people.with_columns(key=normalized(people["text"])))
     thresholds = gap_thresholds(people, params.gap_percentile, params.min_gap_s)
-    numbered = number_turns(cut_dialogues(people, thresholds))
+    numbered = add_answered(number_turns(cut_dialogues(people, thresholds)))
     messages = add_splits(
         fold_repeats(numbered, params.spam_repeats),
         validation_share=params.validation_share, test_share=params.test_share, seed=params.seed,

@@ -50,16 +50,16 @@ def merge_turns(messages: pl.DataFrame) -> pl.DataFrame:
     """Merge the messages of each turn.
 
     Args:
-        messages: with `turn`, `dialogue`, `split`, `key` and `repeats`, in order.
+        messages: with `turn`, `dialogue`, `split`, `key`, `repeats` and `back`, in order.
 
     Returns:
         One row a turn, in order: source, conversation_id, dialogue, split, sender, role, started_at, text (messages
         on lines of their own), key (its canonical form), first (that of its first message), reaction, messages
-        (how many were merged), repeats (how many were folded). Of several reactions the last counts: whoever gave
-        it had read the most of the turn.
+        (how many were merged), repeats (how many were folded), back. Of several reactions the last counts: whoever
+        gave it had read the most of the turn.
     """
     merged = messages.group_by("turn", maintain_order=True).agg(
-        pl.col(*CONVERSATION, "dialogue", "split", "sender", "role").first(),
+        pl.col(*CONVERSATION, "dialogue", "split", "sender", "role", "back").first(),
         pl.col("reaction").drop_nulls().last(),
         pl.col("repeats").sum(),
         started_at=pl.col("sent_at").first(),

@@ -32,6 +32,8 @@ class Tally:
     automated: Counter[str] = field(default_factory=Counter)
     other_language: Counter[str] = field(default_factory=Counter)
     erased: Counter[str] = field(default_factory=Counter)
+    #: Conversations by what was done to put them in order.
+    reordered: Counter[str] = field(default_factory=Counter)
     #: Names of files, and of those that held a readable row.
     files: set[str] = field(default_factory=set)
     readable_files: set[str] = field(default_factory=set)
@@ -78,6 +80,7 @@ class Tally:
             "rejected_share": round(self.rejected_share, 6),
             "conversations": self.conversations,
             "conversations_of_unknown_language": self.undetermined,
+            "conversations_reordered": _by_count(self.reordered),
             "senders_to_erase": len(self.to_erase),
             "senders_erased": len(set(map(spelling, self.erased))),
             "files": len(self.files),

@@ -12,6 +12,7 @@ from stages.common import canaries
 from stages.common.messages import MESSAGES
 from stages.ingest.chunks import MAX_ROW
 from stages.ingest.language import conversation_languages
+from stages.ingest.order import in_order
 
 #: No text with one of these is blank; tests hold it against `normalize`, which decides about the others.
 _VISIBLE = r"[!-~\p{L}\p{N}]"
@@ -27,10 +28,12 @@ class Selected:
     foreign: pl.DataFrame
     #: `source` and `language` of the conversations that stay; null where it is not known.
     conversations: pl.DataFrame
+    #: `source` and `rule` of the conversations that were put in another order, or whose times were corrected.
+    reordered: pl.DataFrame
 
 
 def select_messages(part: pl.DataFrame, languages: Collection[str]) -> Selected:
-    """Sort out blank texts, repeated ids and conversations in other languages, in this order.
+    """Sort out blank texts, repeated ids and conversations in other languages, and put in order what is left.
 
     Args:
         part: whole conversations, with the columns of `PLACED`, in the order of the source.
@@ -49,7 +52,7 @@ def select_messages(part: pl.DataFrame, languages: Collection[str]) -> Selected:
         | pl.col("language").is_in(list(languages))
         | (pl.col("source") == canaries.SOURCE)
     )
-    messages = told.filter(stays)
+    messages, reordered = in_order(known_replies(told.filter(stays)))
     return Selected(
         messages=messages.select(MESSAGES.names()),
         quarantine=pl.concat(
@@ -57,7 +60,18 @@ def select_messages(part: pl.DataFrame, languages: Collection[str]) -> Selected:
         ),
         foreign=told.filter(~stays).select("source", "language"),
         conversations=messages.unique("conversation_id").select("source", "language"),
+        reordered=reordered,
     )
+
+
+def known_replies(messages: pl.DataFrame) -> pl.DataFrame:
+    """Clear `reply_to` where the conversation has no such message: what is no id might tell who somebody is."""
+    asked = messages.select("conversation_id", message_id="reply_to").drop_nulls().unique()
+    if asked.is_empty():
+        return messages
+    known = asked.join(messages, on=asked.columns, how="semi").rename({"message_id": "reply_to"})
+    found = pl.struct("conversation_id", "reply_to").is_in(known.to_struct().implode())
+    return messages.with_columns(pl.when(found).then("reply_to"))
 
 
 def visible_texts(texts: pl.Series) -> pl.Series:

@@ -116,3 +116,4 @@ def _count(settled: Selected, tallies: Mapping[str, Tally]) -> None:
         languages = settled.conversations.filter(mine)["language"]
         tally.conversations += len(languages)
         tally.undetermined += languages.null_count()
+        tally.reordered.update(settled.reordered.filter(mine)["rule"].to_list())

@@ -1,11 +1,13 @@
 """Facebook Messenger: folders of `message_N.json`, one folder a conversation, JSON export of one's own data.
 
 The newest messages come first, in `message_1.json`. Texts are UTF-8 read as Latin-1 ("Ã©" for "é"); this is undone
-wherever it can be. Messages have no ids: the place in the export stands in.
+wherever it can be. Encrypted conversations are exported apart, one file each, with other names for the same fields.
+Messages have no ids: time, sender and text stand in, so that two downloads of one account agree.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -13,16 +15,25 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pydantic import AliasChoices, Field
+
 from stages.common.messages import Automated, Item, Message, Rejected
 from stages.ingest.readers.exports import documents, find
+from stages.ingest.readers.messenger_names import names, thread_names
 from stages.ingest.readers.mojibake import repair
 from stages.ingest.readers.notices import messenger_notice
+from stages.ingest.readers.participants import participants
 from stages.ingest.readers.reactions import reaction_of
-from stages.ingest.readers.rows import EPOCH, ExportRow, Identifier, Milliseconds, Text, parsed
+from stages.ingest.readers.rows import EPOCH, MAX_IDENTIFIER, ExportRow, Identifier, Milliseconds, Text, parsed
 
 NAME = "messenger"
 
-_FILE = re.compile(r"message_(\d+)\.json", re.IGNORECASE)
+#: A browser numbers a file that it has already.
+_FILE = re.compile(r"message_(\d+)(?: ?\(\d+\))?\.json", re.IGNORECASE)
+
+#: Tells the export of an encrypted conversation from whatever else is JSON, and the bytes among which it stands.
+_ENCRYPTED = b'"threadName"'
+_HEAD = 2**16
 
 #: Keys of what is sent without words, and their kinds.
 _MEDIA = {
@@ -33,15 +44,16 @@ _MEDIA = {
     "sticker": "sticker",
     "files": "file",
     "share": "link",
+    "media": "media",
 }
 
 
 class Row(ExportRow):
     """One element of `messages`."""
 
-    sender_name: Identifier
-    timestamp_ms: Milliseconds
-    content: Text | None = None
+    sender_name: Identifier = Field(validation_alias=AliasChoices("sender_name", "senderName"))
+    timestamp_ms: Milliseconds = Field(validation_alias=AliasChoices("timestamp_ms", "timestamp"))
+    content: Text | None = Field(default=None, validation_alias=AliasChoices("content", "text"))
     reactions: object = None
 
 
@@ -57,9 +69,21 @@ def read(logs: Path) -> Iterator[Item]:
     Raises:
         DataError: if the subfolder holds no such export.
     """
-    export = find(logs, NAME, lambda path: _number(path) is not None, "message_1.json and so on")
+    export = find(logs, NAME, _is_thread, "message_1.json and so on")
     export.files.sort(key=lambda path: (path.parent, -(_number(path) or 0)))
     return documents(export, parse_file, hook=repaired)
+
+
+def _is_thread(path: Path) -> bool:
+    return _number(path) is not None or (path.suffix.lower() == ".json" and path.is_file() and _is_encrypted(path))
+
+
+def _is_encrypted(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _ENCRYPTED in file.read(_HEAD)
+    except OSError:
+        return True  # to be reported when it is read
 
 
 def _number(path: Path) -> int | None:
@@ -76,8 +100,8 @@ def parse_file(file: str, data: Any) -> Iterator[Item]:
     """Read one file.
 
     Args:
-        file: its name below the folder of logs; its folder is the conversation.
-        data: its content.
+        file: its name below the folder of logs.
+        data: its content, which names the conversation; else the folder does.
 
     Yields:
         One item a message, oldest first; the whole file as one rejected row if it is not such an export.
@@ -87,20 +111,34 @@ def parse_file(file: str, data: Any) -> Iterator[Item]:
     if not isinstance(messages, list) or not messages:
         yield Rejected(file, 1, "file without a list of messages", "")
         return
-    rows = sorted(enumerate(messages, start=1), key=lambda row: (_time(row[1]), -row[0]))
-    yield from parsed(file, rows, partial(parse, file))
+    conversation = _conversation(file, data)
+    step = -1 if _time(messages[0]) >= _time(messages[-1]) else 1
+    rows = sorted(list(enumerate(messages, start=1))[::step], key=lambda row: _time(row[1]))
+    yield from parsed(file, rows, partial(parse, file, conversation))
+    named = [*thread_names(data), *(pair for raw in messages for pair in names(raw))]
+    yield from participants((conversation, *pair) for pair in named)
+
+
+def _conversation(file: str, data: dict[str, Any]) -> str:
+    # The same in every archive that a large export is split into.
+    for key, form in (("thread_path", "{}"), ("threadName", "encrypted/{}")):
+        path = data.get(key)
+        if isinstance(path, str) and path.strip() and path.isprintable() and len(path) < MAX_IDENTIFIER:
+            return form.format(path)
+    return Path(file).parent.relative_to(NAME).as_posix()
 
 
 def _time(raw: Any) -> int:
-    time = raw.get("timestamp_ms") if isinstance(raw, dict) else None
+    time = raw.get("timestamp_ms", raw.get("timestamp")) if isinstance(raw, dict) else None
     return time if isinstance(time, int) else 0
 
 
-def parse(file: str, number: int, raw: Any) -> Item:
+def parse(file: str, conversation: str, number: int, raw: Any) -> Item:
     """Read one message.
 
     Args:
         file: its file below the folder of logs.
+        conversation: its conversation.
         number: its number in the file, from 1.
         raw: one element of `messages`, repaired.
 
@@ -113,12 +151,11 @@ def parse(file: str, number: int, raw: Any) -> Item:
     row = Row.model_validate(raw)
     if kind := _kind(row, raw):
         return Automated(file, number, kind)
-    path = Path(file)
     return Message(
         file=file,
         line=number,
-        conversation_id=path.parent.relative_to(NAME).as_posix(),
-        message_id=f"{_number(path)}-{number}",
+        conversation_id=conversation,
+        message_id=_identifier(row),
         sender=row.sender_name,
         sent_at=EPOCH + timedelta(milliseconds=row.timestamp_ms),
         text=row.content or "",
@@ -126,8 +163,13 @@ def parse(file: str, number: int, raw: Any) -> Item:
     )
 
 
+def _identifier(row: Row) -> str:
+    said = f"{row.sender_name}\0{row.content}".encode()
+    return f"{row.timestamp_ms}-{hashlib.blake2b(said, digest_size=8).hexdigest()}"
+
+
 def _kind(row: Row, raw: dict[str, Any]) -> str | None:
-    if raw.get("is_unsent"):
+    if raw.get("is_unsent") or raw.get("isUnsent"):
         return "unsent"
     if raw.get("type") == "Call" or "call_duration" in raw:
         return "call"

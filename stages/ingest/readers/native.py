@@ -34,6 +34,7 @@ class Row(BaseModel):
     text: str
     reaction: Reaction | None = None
     role: Role = "user"
+    reply_to: Identifier | None = None
 
 
 def read(logs: Path) -> Iterator[Item]:

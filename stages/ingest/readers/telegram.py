@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +14,10 @@ from pydantic_core import PydanticCustomError
 
 from stages.common.messages import Automated, Item, Message, Rejected
 from stages.ingest.readers.exports import documents, find
+from stages.ingest.readers.participants import participants
 from stages.ingest.readers.reactions import reaction_of
 from stages.ingest.readers.rows import ExportRow, Identifier, Moment, Text, parsed, reason
+from stages.ingest.readers.telegram_chats import answered, chat_names, names, topics_of
 
 NAME = "telegram"
 
@@ -34,6 +37,8 @@ _SERVICES = {
     "edit_group_title": "group",
     "edit_group_photo": "group",
     "edit_chat_theme": "group",
+    "topic_created": "group",
+    "topic_edit": "group",
     "pin_message": "group",
     "score_in_game": "game",
 }
@@ -43,10 +48,18 @@ _MEDIA = {
     "photo": "photo",
     "file": "file",
     "poll": "poll",
+    "todo_list": "todo",
+    "invoice_information": "invoice",
+    "paid_stars_amount": "paid media",
+    "giveaway_information": "giveaway",
+    "giveaway_results": "giveaway",
+    "place_name": "venue",
     "location_information": "location",
     "contact_information": "contact",
     "game_title": "game",
 }
+#: Keys of words that the sender did not write.
+_NOT_OWN = {"forwarded_from": "forward", "via_bot": "bot"}
 _MEDIA_TYPES = {
     "sticker": "sticker",
     "voice_message": "audio",
@@ -76,7 +89,23 @@ class Chat(ExportRow):
     """One chat."""
 
     id: Number
+    type: object = None
     messages: list[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """Where a message was said.
+
+    Attributes:
+        conversation: a chat, or a topic of it.
+        topic: id of the message that the topic begins with, if any.
+        bot: id of the bot whose chat this is, if any.
+    """
+
+    conversation: str
+    topic: str | None = None
+    bot: str | None = None
 
 
 class Row(ExportRow):
@@ -131,9 +160,22 @@ def parse_file(file: str, data: Any) -> Iterator[Item]:
         except ValidationError as error:
             yield Rejected(file, line + 1, f"chat: {reason(error)}", "")
             continue
-        conversation = (folder / chat.id).as_posix()
-        yield from parsed(file, enumerate(chat.messages, start=line + 1), partial(parse, file, conversation))
+        threads = dict(enumerate(_threads((folder / chat.id).as_posix(), chat), start=line + 1))
+        rows = dict(zip(threads, chat.messages, strict=True))
+        yield from parsed(file, rows.items(), partial(parse, file, threads))
+        # A chat's own name belongs to each of its threads.
+        within = {thread.conversation for thread in threads.values()}
+        yield from participants((where, *named) for where in sorted(within) for named in chat_names(raw))
+        yield from participants(
+            (threads[number].conversation, *named) for number, row in rows.items() for named in names(row)
+        )
         line += len(chat.messages)
+
+
+def _threads(conversation: str, chat: Chat) -> Iterator[Thread]:
+    bot = f"user{chat.id}" if chat.type == "bot_chat" else None
+    for topic in topics_of(chat.messages):
+        yield Thread(f"{conversation}/topic-{topic}" if topic else conversation, topic, bot)
 
 
 def _chats(data: Any) -> Iterator[Any]:
@@ -147,12 +189,12 @@ def _chats(data: Any) -> Iterator[Any]:
         yield from listed if isinstance(listed, list) else []
 
 
-def parse(file: str, conversation: str, number: int, raw: Any) -> Item:
+def parse(file: str, threads: Mapping[int, Thread], number: int, raw: Any) -> Item:
     """Read one message.
 
     Args:
         file: its file below the folder of logs.
-        conversation: its chat.
+        threads: where each message of its chat was said.
         number: its number in the file, from 1.
         raw: one element of `messages`.
 
@@ -166,20 +208,31 @@ def parse(file: str, conversation: str, number: int, raw: Any) -> Item:
     if isinstance(kind, str) and kind != "message":
         return Automated(file, number, _known(_SERVICES, raw.get("action"), "service"))
     row = Row.model_validate(raw)
-    if "forwarded_from" in raw:
-        return Automated(file, number, "forward")
-    if not row.text and (media := next((kind for key, kind in _MEDIA.items() if key in raw), None)):
-        return Automated(file, number, _known(_MEDIA_TYPES, raw.get("media_type"), media))
+    if kind := _kind_of(row, raw):
+        return Automated(file, number, kind)
+    thread, reply_to = threads[number], answered(raw)
     return Message(
         file=file,
         line=number,
-        conversation_id=conversation,
+        conversation_id=thread.conversation,
         message_id=row.id,
         sender=row.from_id,
         sent_at=row.sent_at,
         text=row.text,
         reaction=reaction_of(_votes(row)),
+        role="bot" if row.from_id == thread.bot else "user",
+        reply_to=None if reply_to == thread.topic else reply_to,
     )
+
+
+def _kind_of(row: Row, raw: dict[str, Any]) -> str | None:
+    for key, kind in _NOT_OWN.items():
+        if key in raw:
+            return kind
+    if row.text:
+        return None
+    media = next((kind for key, kind in _MEDIA.items() if key in raw), "no text")
+    return _known(_MEDIA_TYPES, raw.get("media_type"), media)
 
 
 def _known(kinds: dict[str, str], value: object, other: str) -> str:

@@ -18,6 +18,7 @@ from stages.dialogues.gaps import add_gaps, cut_dialogues, gap_histogram, gap_re
 from stages.dialogues.lengths import length_histogram, length_report, lengths, token_counts
 from stages.dialogues.near_duplicates import near_duplicates
 from stages.dialogues.pairs import add_drop_reasons, add_splits, make_pairs, split_of
+from stages.dialogues.replies import add_answered
 from stages.dialogues.reply_base import build_reply_base, count_said, k_curve, late_cut, vetted
 from stages.dialogues.turns import fold_repeats, merge_turns, number_turns
 
@@ -29,7 +30,18 @@ Row = tuple[str, str, float, str]
 def messages(*rows: Row) -> pl.DataFrame:
     """(conversation, sender, seconds, text) -> messages with keys; a text with "!" was found funny."""
     full = [
-        ("s", c, f"{n}", sender, START + timedelta(seconds=at), n, text, "funny" if "!" in text else None, "user")
+        (
+            "s",
+            c,
+            f"{n}",
+            sender,
+            START + timedelta(seconds=at),
+            n,
+            text,
+            "funny" if "!" in text else None,
+            "user",
+            None,
+        )
         for n, (c, sender, at, text) in enumerate(rows)
     ]
     table = pl.DataFrame(full, schema=MESSAGES, orient="row")
@@ -38,7 +50,7 @@ def messages(*rows: Row) -> pl.DataFrame:
 
 def placed(*rows: Row) -> pl.DataFrame:
     spaced = add_gaps(messages(*rows))
-    return number_turns(cut_dialogues(spaced, gap_thresholds(spaced, 90, 60)))
+    return add_answered(number_turns(cut_dialogues(spaced, gap_thresholds(spaced, 90, 60))))
 
 
 def turns_of(*rows: Row) -> pl.DataFrame:

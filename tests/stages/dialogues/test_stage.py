@@ -29,7 +29,7 @@ CANARY = "zebra-quartz-canary"
 def messages(*rows: tuple[str, str, float, str]) -> pl.DataFrame:
     """(conversation, sender, seconds, text) -> a messages table; a text with "!" was found funny."""
     full = [
-        ("s", c, f"{n}", sender, START + timedelta(seconds=at), n, text, "funny" if "!" in text else None, "user")
+        ("s", c, f"{n}", sender, START + timedelta(seconds=at), n, text, "funny" if "!" in text else None, "user", None)
         for n, (c, sender, at, text) in enumerate(rows)
     ]
     return pl.DataFrame(full, schema=MESSAGES, orient="row")

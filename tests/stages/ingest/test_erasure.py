@@ -38,8 +38,9 @@ def ingest(folder: Path, erased: str, logs: Path = LOGS, **changes: Any) -> dict
 
 
 def everything(folder: Path) -> str:
-    """All that a build holds, as one text."""
-    tables = [pl.read_parquet(path) for path in folder.rglob("*.parquet") if path.name != "erased.parquet"]
+    """All that a build holds, as one text, but who was erased, and the names to find in others' words."""
+    seeds = ("erased.parquet", "participants.parquet")
+    tables = [pl.read_parquet(path) for path in folder.rglob("*.parquet") if path.name not in seeds]
     return "".join(str(table.rows()) for table in tables) + "".join(p.read_text() for p in folder.rglob("*.json"))
 
 

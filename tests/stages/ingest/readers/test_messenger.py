@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.messages import Message, Rejected
+from stages.common.messages import Message, Participant, Rejected
 from stages.ingest.readers import messenger
 from stages.ingest.readers.mojibake import repair
 from stages.ingest.readers.notices import messenger_notice
@@ -37,13 +37,14 @@ def test_the_fixture_is_read_oldest_first_and_repaired() -> None:
     messages, rejected, automated = fates(messenger.read(LOGS))
     assert rejected == []
     talk = [m for m in messages if m.conversation_id == "inbox/josepena_10203"]
-    assert [(m.message_id, m.sender, m.text, m.reaction) for m in talk] == [
-        ("2-2", "Ann Weaver", "how are you, José?", None),
-        ("2-1", "José Peña", "¡buenas! all good here", "love"),
-        ("1-5", "Ann Weaver", "what was that noise?", None),
-        ("1-4", "José Peña", "haha that was the dog", "funny"),  # his own two hearts do not count
-        ("1-1", "Ann Weaver", "see you at the café ☕", None),
+    assert [(m.sender, m.text, m.reaction) for m in talk] == [
+        ("Ann Weaver", "how are you, José?", None),
+        ("José Peña", "¡buenas! all good here", "love"),
+        ("Ann Weaver", "what was that noise?", None),
+        ("José Peña", "haha that was the dog", "funny"),  # his own two hearts do not count
+        ("Ann Weaver", "see you at the café ☕", None),
     ]
+    assert talk[0].message_id == "1704110430000-95d5fa4b4896c2b2"
     assert talk[0].sent_at == datetime(2024, 1, 1, 12, 0, 30, tzinfo=UTC)
     assert talk[0].file == "messenger/inbox/josepena_10203/message_2.json"
     club = [m for m in messages if m.conversation_id == "inbox/bookclub_777"]
@@ -136,7 +137,8 @@ def test_no_row_is_lost_and_none_breaks_the_others(rows: list[Any]) -> None:
     items = list(messenger.parse_file(FILE, {"messages": [ROW, *rows]}))
     messages, rejected, automated = fates(items)
     assert len(messages) + len(rejected) + len(automated) == len(rows) + 1
-    assert sorted(item.line for item in items) == list(range(1, len(rows) + 2))
+    lines = [item.line for fate in (messages, rejected, automated) for item in fate]
+    assert sorted(lines) == list(range(1, len(rows) + 2))
     assert any(message.line == 1 for message in messages)
 
 
@@ -144,3 +146,88 @@ def test_no_row_is_lost_and_none_breaks_the_others(rows: list[Any]) -> None:
 def test_other_json_is_one_rejected_file(data: Any) -> None:
     (item,) = messenger.parse_file(FILE, data)
     assert isinstance(item, Rejected)
+
+
+def export(folder: Path, name: str, data: Any) -> None:
+    path = folder / "messenger" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data))
+
+
+SECRET: dict[str, Any] = {
+    "participants": ["Ann", "Ben"],
+    "threadName": "Ben_7",
+    "messages": [
+        {"isUnsent": False, "media": [], "reactions": [{"actor": "Ann", "reaction": "❤"}], "senderName": "Ben",
+         "text": "one", "timestamp": 1700000000000, "type": "text"},
+        {"isUnsent": False, "media": [{"uri": "x"}], "senderName": "Ann", "text": "", "timestamp": 1700000001000},
+        {"isUnsent": True, "media": [], "senderName": "Ann", "text": "", "timestamp": 1700000002000},
+        {"isUnsent": False, "media": [], "senderName": "Ann", "text": "two", "timestamp": 1700000003000},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_encrypted_conversations_are_read_in_their_own_form_whichever_end_comes_first(
+    tmp_path: Path, step: int
+) -> None:
+    export(tmp_path, "Ben_7.json", {**SECRET, "messages": SECRET["messages"][::step]})
+    export(tmp_path, "autofill_information.json", {"participants": "no thread"})
+    messages, rejected, automated = fates(messenger.read(tmp_path))
+    assert [(m.conversation_id, m.sender, m.text, m.reaction) for m in messages] == [
+        ("encrypted/Ben_7", "Ben", "one", "love"), ("encrypted/Ben_7", "Ann", "two", None),
+    ]  # fmt: skip
+    assert rejected == []
+    assert sorted(item.kind for item in automated) == ["media", "unsent"]
+
+
+def test_a_bad_row_of_an_encrypted_conversation_is_rejected_by_its_own_field() -> None:
+    rows = [{**SECRET["messages"][0], "timestamp": "x"}]
+    (rejected,) = fates(messenger.parse_file("messenger/x.json", {**SECRET, "messages": rows}))[1]
+    assert rejected.reason == "timestamp: int_type"
+
+
+def test_one_thread_over_two_archives_is_one_conversation(tmp_path: Path) -> None:
+    for part, second in (("part2", 20), ("part1", 10)):
+        row = {**ROW, "timestamp_ms": second}
+        export(tmp_path, f"{part}/inbox/c_1/message_1.json", {"messages": [row], "thread_path": "inbox/c_1"})
+    assert {m.conversation_id for m in fates(messenger.read(tmp_path))[0]} == {"inbox/c_1"}
+
+
+@pytest.mark.parametrize("path", [None, 7, " ", "a\nb", "x" * 2000])
+def test_a_thread_without_a_path_is_its_folder(path: Any) -> None:
+    (message,), _, _ = fates(messenger.parse_file(FILE, {"messages": [ROW], "thread_path": path}))
+    assert message.conversation_id == "inbox/c"
+
+
+def test_the_same_message_has_the_same_id_in_every_file_and_place(tmp_path: Path) -> None:
+    rows = [{**ROW, "content": text} for text in ("a", "b")] + [{**ROW, "sender_name": "Ben"}]
+    export(tmp_path, "inbox/c/message_1.json", {"messages": rows})
+    export(tmp_path, "inbox/c/message_1 (1).json", {"messages": rows})
+    export(tmp_path, "inbox/c/message_2.json", {"messages": rows[1:]})
+    ids = Counter(m.message_id for m in fates(messenger.read(tmp_path))[0])
+    assert sorted(ids.values()) == [2, 3, 3]
+
+
+def test_names_are_those_of_participants_titles_who_reacts_joins_or_gets_a_nickname() -> None:
+    notices = [
+        "Ann set the nickname for Ben to Petra N.", "Ann set her own nickname to Queen",
+        "You set your nickname to Q", "Ann set the nickname of the game", "Ben set the nickname for Ann to Zorblax",
+    ]  # fmt: skip
+    rows = [{**ROW, "content": text, "reactions": []} for text in notices]
+    rows += [ROW, {**ROW, "type": "Subscribe", "users": [{"name": "Carl"}]}]
+    data = {"participants": [{"name": "Ann"}, {"name": "Dora"}], "title": "Dora D", "messages": rows}
+    found = [item for item in messenger.parse_file(FILE, data) if isinstance(item, Participant)]
+    assert {item.conversation_id for item in found} == {"inbox/c"}
+    assert [(item.name, item.sender) for item in found] == [
+        ("Ann", "Ann"), ("Dora", "Dora"), ("Dora D", None), ("Petra N", "Ben"), ("Queen", "Ann"), ("Q", None),
+        ("Ben", "Ben"), ("Carl", "Carl"),
+    ]  # fmt: skip
+
+
+def test_the_title_of_a_group_is_nobodys_name() -> None:
+    data = {"participants": ["Ann", "Ben", "Carl"], "title": "Lunch Club", "messages": [ROW]}
+    found = [item.name for item in messenger.parse_file(FILE, data) if isinstance(item, Participant)]
+    assert found == ["Ann", "Ben", "Carl"]
+    secret = [item.name for item in messenger.parse_file(FILE, SECRET) if isinstance(item, Participant)]
+    assert secret == ["Ann", "Ben"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.messages import Message, Rejected
+from stages.common.messages import Message, Participant, Rejected
 from stages.ingest.readers import telegram
 from tests.fixtures import LOGS, VALUES, fates, rows_like
 
@@ -95,3 +95,85 @@ def test_no_row_is_lost_and_none_breaks_the_others(rows: list[Any]) -> None:
 def test_other_json_is_one_rejected_file(data: Any) -> None:
     (item,) = telegram.parse_file(FILE, data)
     assert isinstance(item, Rejected)
+
+
+def taking_part(chat: dict[str, Any]) -> list[tuple[str, str, str | None]]:
+    found = [item for item in telegram.parse_file(FILE, chat) if isinstance(item, Participant)]
+    return [(item.conversation_id, item.name, item.sender) for item in found]
+
+
+def test_names_are_those_of_senders_actors_members_contacts_mentions_and_who_reacts() -> None:
+    rows = [
+        {**ROW, "from": "Ann Weaver"},
+        {**ROW, "from": "Ann Weaver", "text": ["hi ", {"type": "mention_name", "text": "Ben", "user_id": 2}]},
+        {**ROW, "from": None, "text": "", "contact_information": {"first_name": "Carl", "last_name": "C"}},
+        {**ROW, "reactions": [{"emoji": "👍", "count": 1, "recent": [{"from": "Dora", "from_id": "user4"}]}]},
+        {"id": 5, "type": "service", "action": "invite_members", "actor": "Eve", "actor_id": "user5",
+         "members": ["Fay", None, 7, " "]},
+    ]  # fmt: skip
+    assert taking_part({"id": 9, "type": "private_group", "name": "Club", "messages": rows}) == [
+        ("9", "Ann Weaver", "user1"), ("9", "Ben", "user2"), ("9", "Carl C", None), ("9", "Dora", "user4"),
+        ("9", "Eve", "user5"), ("9", "Fay", None),
+    ]  # fmt: skip
+
+
+def test_a_chat_between_two_is_named_after_the_other_one() -> None:
+    chat = {"id": 9, "type": "personal_chat", "name": "Sleepy Mango", "messages": [ROW]}
+    assert taking_part(chat) == [("9", "Sleepy Mango", "user9")]
+
+
+def test_a_bot_in_its_own_chat_has_its_role() -> None:
+    rows = [{**ROW, "from_id": sender} for sender in ("user1", "user9")]
+    for kind, roles in (("bot_chat", ["user", "bot"]), ("personal_chat", ["user", "user"])):
+        messages, _, _ = fates(telegram.parse_file(FILE, {"id": 9, "type": kind, "messages": rows}))
+        assert [message.role for message in messages] == roles
+
+
+def topic(number: int) -> dict[str, Any]:
+    return {"id": number, "type": "service", "action": "topic_created", "title": "Cars"}
+
+
+@pytest.mark.parametrize("roots", [(1, 2), (11, 12)])
+def test_topics_are_kept_apart_through_replies_to_replies(roots: tuple[int, int]) -> None:
+    one, two = roots
+    asked = [(23, one), (24, two), (25, 23), (26, 24), (27, None), (28, 27), (29, 25)]
+    rows = [topic(one), topic(two), *({**ROW, "id": n, "reply_to_message_id": to} for n, to in asked)]
+    messages, _, automated = read(*rows)
+    found = {m.message_id: (m.conversation_id, m.reply_to) for m in messages}
+    assert found == {
+        "23": (f"5/topic-{one}", None), "24": (f"5/topic-{two}", None), "25": (f"5/topic-{one}", "23"),
+        "26": (f"5/topic-{two}", "24"), "27": ("5", None), "28": ("5", "27"), "29": (f"5/topic-{one}", "25"),
+    }  # fmt: skip
+    assert [item.kind for item in automated] == ["group", "group"]
+
+
+def test_a_topic_may_be_named_by_its_number_and_the_general_one_is_the_chat() -> None:
+    messages, _, _ = read({**ROW, "topic_id": 4}, {**ROW, "id": 2, "topic_id": 1}, {**ROW, "id": 3})
+    assert [message.conversation_id for message in messages] == ["5/topic-4", "5", "5"]
+
+
+def test_a_reply_to_another_chat_answers_nothing_here() -> None:
+    here, there = read(
+        {**ROW, "reply_to_message_id": 7}, {**ROW, "reply_to_message_id": 7, "reply_to_peer_id": "channel3"}
+    )[0]
+    assert (here.reply_to, there.reply_to) == ("7", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"invoice_information": {}}, "invoice"),
+        ({"giveaway_information": {}}, "giveaway"),
+        ({"giveaway_results": {}}, "giveaway"),
+        ({"todo_list": {}}, "todo"),
+        ({"poll": {}}, "poll"),
+        ({"place_name": "Cafe", "location_information": {}}, "venue"),
+        ({"location_information": {}}, "location"),
+        ({"file": "x", "media_type": "sticker"}, "sticker"),
+        ({"story_of_a_later_version": 1}, "no text"),
+        ({"text": "bought by a bot", "via_bot": "@gif"}, "bot"),
+        ({"text": "of another", "forwarded_from": "Ben"}, "forward"),
+    ],
+)
+def test_what_nobody_typed_has_its_kind(change: dict[str, Any], kind: str) -> None:
+    assert [item.kind for item in read({**ROW, "text": "", **change})[2]] == [kind]
