@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Any, Literal, get_args
 
 import polars as pl
@@ -15,8 +16,8 @@ from stages.ingest.erasure import spelling
 #: Rejected rows that an error message names.
 EXAMPLES = 10
 
-#: Rows of a file whose share of rejected rows is judged: of fewer, some more or less are chance.
-FILE_FLOOR = 20
+#: Rows of a file whose share of rejected rows is judged, and the standard errors that are taken for chance.
+FILE_FLOOR, SIGMAS = 20, 3.0
 
 Fate = Literal["out", "automated", "other_language", "duplicate", "rejected", "erased"]
 FATES: tuple[Fate, ...] = get_args(Fate)
@@ -72,9 +73,10 @@ class Tally:
         return self.files_rejected / max(len(self.rows), 1)
 
     def broken_files(self, max_share: float) -> list[str]:
-        """Name the files, of `FILE_FLOOR` rows or more, with a larger share of rejected rows."""
-        large = [file for file, rows in self.rows.items() if rows >= FILE_FLOOR]
-        return sorted(file for file in large if self.fates["rejected"][file] > max_share * self.rows[file])
+        """Name the files of `FILE_FLOOR` rows or more that reject more than this share of them, and than chance."""
+        spread = SIGMAS * sqrt(max_share * (1 - max_share))
+        most = {n: max_share * n + spread * sqrt(n) for n in self.rows.values() if n >= FILE_FLOOR}
+        return sorted(file for file, n in self.rows.items() if n in most and self.fates["rejected"][file] > most[n])
 
     def read(self, chunk: Chunk) -> None:
         """Count what a reader found."""
@@ -120,9 +122,11 @@ class Tally:
 
     def line(self, source: str) -> str:
         """Say in one line what became of a source's rows."""
+        if not self.rows:
+            return f"{source}: no files"
         dropped = [f"{self.total(fate):,} {fate.replace('_', ' ')}" for fate in FATES[1:] if self.total(fate)]
         counts = ", ".join([f"{self.rows_read:,} rows in", f"{self.total('out'):,} out", *dropped])
-        return f"{source}: {counts}; {len(self.rows):,} files"
+        return f"{source}: {counts}; {len(self.rows):,} file{'s' * (len(self.rows) > 1)}"
 
 
 def _by_count(counts: Counter[str]) -> dict[str, int]:

@@ -11,7 +11,9 @@ from typing import Any
 
 import polars as pl
 
+from stages.common import canaries
 from stages.common.errors import DataError
+from stages.common.sources import PACKAGED
 from stages.ingest.counts import FATES, Tally
 from stages.ingest.erasure import Senders, unnamed
 from stages.ingest.files import BESIDE, ENDINGS, MEANT, MEDIA, NOT_ASKED, File
@@ -116,7 +118,7 @@ def unread(table: pl.DataFrame) -> int:
 
 
 def told(table: pl.DataFrame) -> list[str]:
-    """Tell which files were not read, or lost rows, without their names: apps name files after people.
+    """Tell which logs were not read, or lost rows, without the names of their files: apps name them after people.
 
     Args:
         table: from `files_table`.
@@ -125,7 +127,8 @@ def told(table: pl.DataFrame) -> list[str]:
         One line a file, the worst first; beyond `SHOWN` one for all others.
     """
     last = dict(table.group_by("place").agg(pl.col("number").max()).iter_rows())
-    worth = table.filter(pl.col("fate").is_in(_TOLD), ~pl.col("why").is_in([*_TOGETHER, MEANT]))
+    own = table.filter(~pl.col("place").is_in([*PACKAGED, canaries.SOURCE]))
+    worth = own.filter(pl.col("fate").is_in(_TOLD), ~pl.col("why").is_in([*_TOGETHER, MEANT]))
     rows = sorted(worth.to_dicts(), key=lambda row: _TOLD.index(row["fate"]))
     lines = [f"{row['place']}: file {row['number']} of {last[row['place']]} {_told(row)}" for row in rows[:SHOWN]]
     if len(rows) > SHOWN:
@@ -141,4 +144,4 @@ def _told(row: Mapping[str, Any]) -> str:
 
 def _together(table: pl.DataFrame) -> list[str]:
     counts = Counter(table.filter(pl.col("why").is_in(_TOGETHER)).select("place", "why").iter_rows())
-    return [f"{place}: {number:,} files not read: {why}" for (place, why), number in sorted(counts.items())]
+    return [f"{place}: {number:,} not read: {why}" for (place, why), number in sorted(counts.items())]

@@ -71,14 +71,18 @@ def _walk(logs: Path) -> Iterator[tuple[Path, str]]:
     for folder, folders, files in os.walk(logs, onerror=failed.append):
         here = Path(folder)
         yield from ((here / name, "") for name in files)
-        yield from ((here / name, "") for name in folders if (here / name).is_symlink())
+        yield from ((here / name, "") for name in folders if _is_link(here / name))
     yield from ((Path(error.filename), f"folder cannot be listed: {type(error).__name__}") for error in failed)
 
 
 def _skipped(path: Path, name: str) -> str | None:
     if path.name.upper().startswith("README") or any(p.startswith((".", "__MACOSX")) for p in name.split("/")):
         return MEANT
-    return "link: not followed" if path.is_symlink() else None
+    return "link: not followed" if _is_link(path) else None
+
+
+def _is_link(path: Path) -> bool:
+    return os.path.islink(path)  # noqa: PTH114  (false, and no error, in a folder that cannot be entered)
 
 
 def _not_asked(path: Path, place: str, readers: Collection[str]) -> str | None:

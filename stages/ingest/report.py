@@ -65,7 +65,7 @@ def problems(tallies: Mapping[str, Tally], max_rejected_share: float) -> list[st
 def _broken_files(source: str, tally: Tally, share: float) -> list[str]:
     files = tally.broken_files(share)
     bad, read = (sum(counts[file] for file in files) for counts in (tally.fates["rejected"], tally.rows))
-    expected = f"expected at most {share:.2%} rejected rows in a file of {FILE_FLOOR} or more"
+    expected = f"expected at most {share:.2%} rejected rows in a file of {FILE_FLOOR} or more, but for chance"
     got = f"got more in {len(files)} of {len(tally.rows)} files ({bad:,} of {read:,} rows)"
     return [f"{source}: {expected}, {got}"] if files else []
 

@@ -78,6 +78,8 @@ def open_sources(params: Params, logs: Path) -> dict[str, Iterator[Item]]:
             sources[name] = _reader(name, params)(logs)
         except DataError as error:
             problems.append(str(error))
+        except OSError as error:
+            problems.append(f"{logs}: {name}: expected files that can be looked at, got {type(error).__name__}")
     if unknown := [
         path for path in logs.glob("[!.]*") if path.is_dir() and not path.is_symlink() and path.name not in EXPORTS
     ]:
