@@ -31,7 +31,7 @@ MESSAGES = pl.Schema(
     }
 )
 
-#: What was rejected, where, and why; `row` is the raw row, so that nothing is lost.
+#: What was rejected or dropped, where, and why; `row` is the raw row, so that nothing is lost.
 QUARANTINE = pl.Schema(
     {
         "source": pl.String(),
@@ -99,11 +99,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Automated:
-    """A row that no person wrote (a call, a join, "You sent a photo"): dropped, and counted by kind."""
+    """A row that no person wrote (a call, a join, "You sent a photo"): dropped, counted and kept for review."""
 
     file: str
     line: int
     kind: str
+    row: str = ""
 
 
 #: What becomes of a row: exactly one of these.

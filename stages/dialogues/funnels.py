@@ -70,6 +70,26 @@ def funnels_of(
     ]
 
 
+def lines_by_source(people: pl.DataFrame, turns: pl.DataFrame) -> list[str]:
+    """Say in one line a source what became of its messages.
+
+    Args:
+        people: all messages but planted ones.
+        turns: with `drop_reason`.
+
+    Returns:
+        The lines, by source.
+    """
+    lines = []
+    for (source,), own in sorted(people.partition_by("source", as_dict=True).items()):
+        mine = turns.filter(pl.col("source") == source)
+        less = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in _fates(mine).items() if count]
+        pairs = mine["drop_reason"].null_count()
+        counts = [f"{own.height:,} messages in {mine.height:,} turns", f"{pairs:,} pairs", *less]
+        lines.append(f"{source}: {', '.join(counts)}")
+    return lines
+
+
 def _fates(turns: pl.DataFrame) -> dict[str, int]:
     return {drop_reason: int((turns["drop_reason"] == drop_reason).sum()) for drop_reason in DROP_REASONS}
 

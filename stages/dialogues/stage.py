@@ -6,6 +6,7 @@ messages -> cut at long silences -> fold spam, merge one sender's messages -> dr
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -24,7 +25,7 @@ from stages.common.output import atomic_directory, write_json, write_rows
 from stages.common.params import StageParams
 from stages.common.text_keys import normalized, same_words
 from stages.dialogues.distractors import add_distractors, distractor_report
-from stages.dialogues.funnels import balance, funnels_of, offer_funnel
+from stages.dialogues.funnels import balance, funnels_of, lines_by_source, offer_funnel
 from stages.dialogues.gaps import add_gaps, cut_dialogues, gap_histogram, gap_report, gap_thresholds
 from stages.dialogues.lengths import length_histogram, length_report, lengths, token_counts
 from stages.dialogues.near_duplicates import near_duplicates
@@ -198,6 +199,8 @@ def run(params: Params, *, messages: Path = Path("build/validate/messages"), out
     if not (table["source"] != CANARY).any():
         raise DataError(f"{messages}: expected messages of people, got none. Next: add logs to `ingest`")
     steps = assemble(table, params)
+    for line in lines_by_source(steps.people, steps.turns):
+        sys.stdout.write(f"dialogues: {line}\n")
     offered = offer(steps, params)
     _require_enough(steps.pairs, offered, messages)
     training = lengths(steps.pairs.filter(pl.col("split") == "train"), params.context_turns)

@@ -68,6 +68,7 @@ class Chunk:
             self.characters += min(len(item.row), MAX_ROW)
         elif isinstance(item, Automated):
             self.automated.append(item)
+            self.characters += len(item.row)
         else:
             self.participants.add(item)
 
@@ -147,6 +148,12 @@ def rejected_table(source: str, rejected: Sequence[Rejected]) -> pl.DataFrame:
         (source, r.file, r.line, r.reason, r.row.encode("utf-8", "backslashreplace").decode()) for r in rejected
     ]
     return pl.DataFrame(rows, schema=QUARANTINE, orient="row")
+
+
+def automated_table(source: str, automated: Iterable[Automated]) -> pl.DataFrame:
+    """Make a table of automated rows: as `rejected_table`, with their kind as the reason."""
+    rows = [Rejected(item.file, item.line, f"automated: {item.kind}", item.row[:MAX_ROW]) for item in automated]
+    return rejected_table(source, rows)
 
 
 def participant_table(source: str, participants: Iterable[Participant]) -> pl.DataFrame:

@@ -126,13 +126,13 @@ def unmatched(listed: Iterable[Listed], found: Senders) -> list[Listed]:
 
 
 def redact(quarantine: pl.DataFrame, senders: Collection[str]) -> pl.DataFrame:
-    """Empty the rejected rows, and the names of files, in which an erased sender can be found.
+    """Empty the rows of a review table, and the names of files, in which an erased sender can be found.
 
     A row is emptied as well if it cannot be told whose it is: its sender could not be read, it was cut, or it has a
     backslash and so may spell the sender otherwise.
 
     Args:
-        quarantine: rows of one source, with the columns of `QUARANTINE`.
+        quarantine: rejected or dropped rows of one source, with the columns of `QUARANTINE`.
         senders: the erased senders of that source.
 
     Returns:
@@ -148,13 +148,22 @@ def redact(quarantine: pl.DataFrame, senders: Collection[str]) -> pl.DataFrame:
         | row.str.contains("\\", literal=True)
         | (row.str.len_chars() >= MAX_ROW)
     )
-    # Apps write names into paths without blanks and accents.
-    squashed = pl.Series([_squashed(name) for name in file], dtype=pl.String())
-    short = [_squashed(sender) or sender for sender in senders]
-    named = _named(file, senders) | squashed.str.contains_any(short)
     return quarantine.with_columns(
-        file=pl.when(named).then(pl.lit("")).otherwise("file"),
+        file=unnamed(file, senders),
         row=pl.when(hidden).then(pl.lit("")).otherwise("row"),
+    )
+
+
+def unnamed(files: pl.Series, senders: Collection[str]) -> pl.Series:
+    """Empty the names of files in which one of these senders can be found."""
+    if not senders:
+        return files
+    # Apps write names into paths without blanks and accents.
+    squashed = pl.Series([_squashed(name) for name in files], dtype=pl.String())
+    short = [_squashed(sender) or sender for sender in senders]
+    named = _named(files, senders) | squashed.str.contains_any(short)
+    return (
+        files.to_frame("file").select(pl.when(named).then(pl.lit("")).otherwise("file").alias("file")).to_series()
     )
 
 

@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
 
 from rejoinder.progress import progress, track
-from stages.common.messages import PARTICIPANTS, QUARANTINE, Item, part_of, part_path
+from stages.common.messages import MESSAGES, PARTICIPANTS, QUARANTINE, Item, part_of, part_path
 from stages.ingest.chunks import (
     PLACED,
+    Chunk,
     appended,
+    automated_table,
     chunks,
     message_table,
     participant_table,
     rejected_table,
     sender_table,
 )
-from stages.ingest.counts import Tally
-from stages.ingest.erasure import Senders, redact, spelling
+from stages.ingest.counts import Fate, Tally
+from stages.ingest.erasure import Senders, spelling
+from stages.ingest.review import Write, review_table
 from stages.ingest.selection import Selected, select_messages
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Where rows go that are no messages."""
+
+    #: Rejected rows.
+    quarantine: Write
+    #: Automated rows, rows in other languages, duplicates.
+    dropped: Write
+    participants: Write
 
 
 def ingest_sources(
@@ -36,36 +50,33 @@ def ingest_sources(
         parts: how many files to make.
         languages: ISO 639 codes of those that stay.
         erased: senders to leave out, by source, in any spelling.
-        directory: where to write messages/, participants.parquet and quarantine.parquet.
+        directory: where to write messages/, participants.parquet, quarantine.parquet and dropped.parquet.
 
     Returns:
         Counts by source.
     """
     tallies = {name: Tally(frozenset(map(spelling, erased.get(name, ())))) for name in sources}
+    aliases = {name: tally.aliases for name, tally in tallies.items()}
     with (
         TemporaryDirectory(dir=directory, prefix=".spool-") as spool,
-        appended(directory / "quarantine.parquet", QUARANTINE) as write,
-        appended(directory / "participants.parquet", PARTICIPANTS) as know,
+        review_table(directory / "quarantine.parquet", erased, aliases) as quarantine,
+        review_table(directory / "dropped.parquet", erased, aliases) as dropped,
+        appended(directory / "participants.parquet", PARTICIPANTS) as participants,
     ):
-        quarantine = partial(_quarantine, tallies, erased, write)
+        tables = Tables(quarantine, dropped, participants)
         paths = [part_path(Path(spool), number, parts) for number in range(parts)]
-        _spool(sources, paths, tallies, quarantine, know)
+        _spool(sources, paths, tallies, tables)
         (directory / "messages").mkdir()
         for path in track(paths, "ingest: settling", "part"):
             settled = select_messages(pl.read_parquet(path), languages)
             path.unlink()
-            quarantine(settled.quarantine)
-            _count(settled, tallies)
-            settled.messages.write_parquet(directory / "messages" / path.name)
+            _settle(settled, tallies, tables)
+            settled.messages.select(MESSAGES.names()).write_parquet(directory / "messages" / path.name)
     return tallies
 
 
 def _spool(
-    sources: Mapping[str, Iterable[Item]],
-    paths: Sequence[Path],
-    tallies: Mapping[str, Tally],
-    quarantine: Callable[[pl.DataFrame], None],
-    know: Callable[[pl.DataFrame], None],
+    sources: Mapping[str, Iterable[Item]], paths: Sequence[Path], tallies: Mapping[str, Tally], tables: Tables
 ) -> None:
     with ExitStack() as files:
         append = [files.enter_context(appended(path, PLACED)) for path in paths]
@@ -73,15 +84,22 @@ def _spool(
             order = 0
             with progress(f"ingest: reading {name}", "row") as advance:
                 for chunk in chunks(items):
-                    tallies[name].read(chunk)
-                    quarantine(rejected_table(name, chunk.rejected))
-                    know(participant_table(name, chunk.participants))
+                    _set_aside(name, chunk, tallies[name], tables)
                     table = message_table(name, chunk.messages, order)
                     order += table.height
-                    know(sender_table(table))
+                    tables.participants(sender_table(table))
                     for number, rows in _split(_drop_erased(table, tallies[name]), len(paths)):
                         append[number](rows)
                     advance(chunk.items)
+
+
+def _set_aside(source: str, chunk: Chunk, tally: Tally, tables: Tables) -> None:
+    rejected = rejected_table(source, chunk.rejected)
+    tally.read(chunk)
+    tally.reject(rejected)
+    tables.quarantine(rejected)
+    tables.dropped(automated_table(source, chunk.automated))
+    tables.participants(participant_table(source, chunk.participants))
 
 
 def _drop_erased(table: pl.DataFrame, tally: Tally) -> pl.DataFrame:
@@ -89,6 +107,7 @@ def _drop_erased(table: pl.DataFrame, tally: Tally) -> pl.DataFrame:
         return table
     gone = table["sender"].is_in([name for name in table["sender"].unique() if spelling(name) in tally.to_erase])
     tally.erased.update(table.filter(gone)["sender"].to_list())
+    tally.count("erased", table.filter(gone)["file"])
     return table.filter(~gone)
 
 
@@ -100,18 +119,20 @@ def _split(table: pl.DataFrame, parts: int) -> Iterator[tuple[int, pl.DataFrame]
     yield from ((number, rows) for (number,), rows in numbered.items())
 
 
-def _quarantine(
-    tallies: Mapping[str, Tally], erased: Senders, write: Callable[[pl.DataFrame], None], table: pl.DataFrame
-) -> None:
-    for (source,), rows in table.partition_by("source", as_dict=True).items():
-        tallies[source].reject(rows)
-        write(redact(rows, erased.get(source, ())))
-
-
-def _count(settled: Selected, tallies: Mapping[str, Tally]) -> None:
+def _settle(settled: Selected, tallies: Mapping[str, Tally], tables: Tables) -> None:
+    tables.quarantine(settled.quarantine)
+    tables.dropped(settled.duplicates)
+    tables.dropped(settled.foreign.select(QUARANTINE.names()))
+    fates: dict[Fate, pl.DataFrame] = {
+        "out": settled.messages,
+        "duplicate": settled.duplicates,
+        "other_language": settled.foreign,
+    }
     for source, tally in tallies.items():
         mine = pl.col("source") == source
-        tally.rows_out += settled.messages.filter(mine).height
+        for fate, rows in fates.items():
+            tally.count(fate, rows.filter(mine)["file"])
+        tally.reject(settled.quarantine.filter(mine))
         tally.other_language.update(settled.foreign.filter(mine)["language"].to_list())
         languages = settled.conversations.filter(mine)["language"]
         tally.conversations += len(languages)

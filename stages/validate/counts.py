@@ -15,6 +15,9 @@ COUNTS = pl.Schema({"source": pl.String(), "measure": pl.String(), "value": pl.S
 #: Shares and losses of fewer are not judged: some rows more or less are chance.
 FLOOR = 50
 
+#: Rows of a conversation that must not all be lost: an export may be one conversation, and a source many exports.
+CONVERSATION_FLOOR = 20
+
 SLOT = r"<([A-Z_]+)_([1-9][0-9]*)>"
 
 #: Slots with nothing but marks around them.
@@ -66,6 +69,22 @@ def count(messages: pl.DataFrame, max_repeats: int) -> pl.DataFrame:
             _values(conversations, "conversation_senders", pl.col("senders").cast(pl.String)),
         ]
     )
+
+
+def count_lost(messages: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
+    """Count what goes to quarantine, and the conversations of which nothing is left.
+
+    Args:
+        messages: rows of a messages table before any goes to quarantine, in whole conversations.
+        rejected: those that go.
+
+    Returns:
+        Columns of `COUNTS`.
+    """
+    before, gone = (table.group_by("source", "conversation_id").len() for table in (messages, rejected))
+    lost = before.join(gone, on=before.columns, how="semi").filter(pl.col("len") >= CONVERSATION_FLOOR)
+    everything = pl.lit("")
+    return merge([_values(rejected, "quarantined", everything), _values(lost, "conversation_lost", everything)])
 
 
 def count_holes(messages: pl.DataFrame) -> pl.DataFrame:
@@ -141,27 +160,39 @@ def summarize(counts: pl.DataFrame, bands: Mapping[str, Band]) -> pl.DataFrame:
         conversation=of("conversation_messages", number).max().fill_null(0),
         one_sender=n.filter(pl.col("measure") == "conversation_senders", value == "1").sum(),
         slot_holes=of("slot_hole").sum(),
+        conversations_lost=of("conversation_lost").sum(),
+        quarantined=of("quarantined").sum(),
         **{name: of(name).sum() for name in ("repeated", "only_slots", "foreign")},
     )
     shares = [
         *((name, pl.col("messages")) for name in ("reacted", "label", "repeated", "only_slots", "foreign")),
+        ("quarantined", pl.col("rows_in")),
         ("one_sender", pl.col("conversations")),
         ("sender", pl.col("messages").sum()),
         ("conversation", pl.col("messages").sum()),
     ]
-    return whole.select(
-        "source",
-        "messages",
-        "conversations",
-        "senders",
-        "slot_holes",
-        # A source whose rows all went to quarantine has 0 of 0.
-        *((pl.col(name) / total).fill_nan(0.0).alias(f"{name}_share") for name, total in shares),
-    ).with_columns(out_of_band=_out_of_band(bands))
+    return (
+        whole.with_columns(rows_in=pl.col("messages") + pl.col("quarantined"))
+        .select(
+            "source",
+            "rows_in",
+            "messages",
+            "quarantined",
+            "conversations",
+            "conversations_lost",
+            "senders",
+            "slot_holes",
+            # A source whose rows all went to quarantine has 0 of 0.
+            *((pl.col(name) / total).fill_nan(0.0).alias(f"{name}_share") for name, total in shares),
+        )
+        .with_columns(out_of_band=_out_of_band(bands))
+    )
 
 
 def judged(sources: pl.DataFrame) -> pl.DataFrame:
     """Take out shares of too few messages or conversations: a source of ten lines must not stop a run.
+
+    A source that lost every row does, however small it is.
 
     Args:
         sources: from `summarize`.
@@ -170,10 +201,19 @@ def judged(sources: pl.DataFrame) -> pl.DataFrame:
         The same, with 0 in place of shares that are not judged.
     """
     names = ("repeated_share", "only_slots_share", "foreign_share", "label_share", "out_of_band")
-    total = {**dict.fromkeys(names, "messages"), "one_sender_share": "conversations"}
+    total = {
+        **dict.fromkeys(names, "messages"),
+        "one_sender_share": "conversations",
+        "quarantined_share": "rows_in",
+    }
     return sources.with_columns(
-        pl.when(pl.col(of) >= FLOOR).then(pl.col(name)).otherwise(0.0).alias(name) for name, of in total.items()
+        pl.when((pl.col(of) >= FLOOR) | _is_lost(name)).then(pl.col(name)).otherwise(0.0).alias(name)
+        for name, of in total.items()
     )
+
+
+def _is_lost(share: str) -> pl.Expr:
+    return pl.lit(share == "quarantined_share") & (pl.col("quarantined") > 0) & (pl.col("messages") == 0)
 
 
 def _out_of_band(bands: Mapping[str, Band]) -> pl.Expr:

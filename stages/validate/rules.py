@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from stages.checks.rule import Rule, Severity, free_of, matches, one_of
 from stages.common.messages import REACTIONS, ROLES
+from stages.validate.counts import CONVERSATION_FLOOR
 
 REQUIRED = ("conversation_id", "message_id", "sender", "sent_at", "text")
 
@@ -115,12 +116,20 @@ def share_rules(limits: Mapping[str, float]) -> tuple[Rule, ...]:
             "out_of_band",
             0.0,
         ),
+        _at_most(
+            "conversations_kept",
+            "critical",
+            f"conversations of {CONVERSATION_FLOOR} messages or more that lost every one: at most 0",
+            "conversations_lost",
+            0,
+        ),
         _at_most("slots_numbered", "warning", "slots of a type and conversation: numbered 1 to n", "slot_holes", 0),
     )
 
 
 #: Columns of the table of sources that have a limit, and what they are.
 SHARES = {
+    "quarantined_share": "rows in quarantine",
     "repeated_share": "messages said over and over by one sender in one conversation",
     "only_slots_share": "messages of slots alone",
     "foreign_share": "messages mostly in another script",

@@ -28,7 +28,18 @@ from stages.common.output import atomic_directory, write_json, write_rows
 from stages.common.params import StageParams
 from stages.validate.batches import quarantine, read_batches, write_parts
 from stages.validate.clock import in_time
-from stages.validate.counts import COUNTS, Band, count, count_holes, judged, labels, lengths, merge, summarize
+from stages.validate.counts import (
+    COUNTS,
+    Band,
+    count,
+    count_holes,
+    count_lost,
+    judged,
+    labels,
+    lengths,
+    merge,
+    summarize,
+)
 from stages.validate.drift import (
     Snapshot,
     accepted_file,
@@ -45,6 +56,9 @@ from stages.validate.schema import check_schema
 
 if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
+
+#: Title of the table of what became of the rows of each source.
+ROWS = "Rows by source"
 
 #: What the row rules look at.
 CHECKED = (
@@ -95,7 +109,8 @@ class Params(StageParams):
     reaction_bands: dict[str, Band]
     """By source, where the share of messages with a reaction must lie; a source left out may have any."""
     max_quarantined_share: float = Field(ge=0.0, le=1.0)
-    """Share of rows that may be rejected; beyond it the source changed, not a few rows."""
+    """Share of rows, of all and of each source, that may be rejected; beyond it the source changed, not a few rows.
+    A source, or a conversation of 20 rows or more, that loses all of them stops the run whatever the share."""
     max_row_loss: float = Field(ge=0.0, le=1.0)
     """Share of an accepted source's messages, conversations or senders that may be gone."""
     max_share_change: float = Field(ge=0.0, le=1.0)
@@ -153,7 +168,8 @@ def check_rows(context: AbstractDataContext, parts: Sequence[Path], params: Para
         write_parts(directory / "messages", batch.numbers, len(parts), passed)
         write_parts(directory / "rejected", batch.numbers, len(parts), rejected)
         findings.append(total([found]))
-        counts = merge([counts, count(passed, params.max_repeats), count_holes(batch.messages)])
+        lost = count_lost(batch.messages, rejected)
+        counts = merge([counts, count(passed, params.max_repeats), lost, count_holes(batch.messages)])
         rows_in += batch.messages.height
         rows_out += passed.height
     # One file, as every stage leaves it; streamed, as in a stopped run it may be all rows.
@@ -168,6 +184,7 @@ def source_rules(params: Params, sources: int) -> tuple[Rule, ...]:
         messages=params.min_messages, conversations=params.min_conversations, senders=params.min_senders
     )
     limits = {
+        "quarantined_share": params.max_quarantined_share,
         "repeated_share": params.max_repeated_share,
         "only_slots_share": params.max_only_slots_share,
         "foreign_share": params.max_foreign_share,
@@ -192,7 +209,7 @@ def validate(
     Returns:
         The report, and this table's snapshot.
     """
-    sources = summarize(checked.counts, params.reaction_bands)
+    sources = summarize(checked.counts, params.reaction_bands).with_columns(rows_out="messages")
     sizes = sources.select("source", "messages", "conversations", "senders")
     snapshot = snapshot_of(checked.counts)
     suites = {
@@ -200,6 +217,7 @@ def validate(
         "sources": check(context, "sources", judged(sources), source_rules(params, sources.height)),
     }
     tables = {
+        ROWS: sources.select("source", "rows_in", "rows_out", "quarantined", "conversations_lost").to_dicts(),
         "Quarantine by rule": _by_rule(checked.findings),
         "Sizes and lengths in characters": sizes.join(lengths(checked.counts), on="source", how="left").to_dicts(),
         "Shares": sources.select("source", cs.ends_with("_share")).to_dicts(),
@@ -231,8 +249,16 @@ def _with_verdict(changed: pl.DataFrame, findings: Sequence[Finding]) -> list[di
     return [{**row, "broken": broken.get(place, "")} for place, row in enumerate(changed.to_dicts())]
 
 
+def _line(row: dict[str, Any]) -> str:
+    lost = f", {row['conversations_lost']:,} conversations lost whole" if row["conversations_lost"] else ""
+    counts = f"{row['rows_in']:,} rows in, {row['rows_out']:,} out, {row['quarantined']:,} quarantined"
+    return f"{row['source']}: {counts}{lost}"
+
+
 def _stop(report: dict[str, Any], messages: Path, out: Path) -> DataError:
     lines = problems(report)
+    if {"quarantined_share", "quarantined_share_limited", "conversations_kept"} & set(report["broken"]):
+        lines += [f"  {_line(row)}" for row in report["tables"][ROWS] if row["quarantined"]]
     drifted = [row for row in report["tables"].get("Drift since the accepted snapshot", []) if row["broken"]]
     lines += [
         f"  {row['source']}, {row['metric']}: accepted {figure(row['accepted'])}, now {figure(row['current'])}"
@@ -272,6 +298,8 @@ def run(params: Params, *, messages: Path = Path("build/anonymize/messages"), ou
         write_json(partial / "report.json", report)
         write_rows(partial / "rules.json", report["rules"])
         write_site(context, partial / "data_docs", report)
+    for row in report["tables"][ROWS]:
+        sys.stdout.write(f"validate: {_line(row)}\n")
     if not report["success"]:
         raise _stop(report, messages, out)
     held = sum(rule["success"] for rule in report["rules"])

@@ -6,9 +6,10 @@ import codecs
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from stages.common.errors import DataError
 from stages.common.messages import Item, Rejected
@@ -85,14 +86,22 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _refused(path: Path, root: Path, wanted: Callable[[Path], bool]) -> str | None:
-    if path.is_symlink():
-        return "symbolic link: not followed"
-    # Deeper archives are what people sent each other.
-    if path.suffix.lower() in ARCHIVES and path.parent == root:
-        return "archive: unpack it first"
-    if wanted(path) and not path.is_file():
-        return "not a regular file"
+    try:
+        if path.is_symlink():
+            return "symbolic link: not followed"
+        # Deeper archives are what people sent each other.
+        if path.suffix.lower() in ARCHIVES and path.parent == root:
+            return "archive: unpack it first"
+        if wanted(path) and not path.is_file():
+            return "not a regular file"
+    except OSError as error:  # in a folder that can be listed, but not entered
+        return unreadable(error)
     return None
+
+
+def unreadable(error: OSError) -> str:
+    """Say why a file is one rejected row, by the kind of error: its words name the file."""
+    return f"file cannot be read: {type(error).__name__}"
 
 
 def shown(path: Path, logs: Path) -> str:
@@ -125,6 +134,35 @@ def documents(
             yield from parse(file, data)
 
 
+@contextmanager
+def unchanged(path: Path, file: str) -> Iterator[BinaryIO]:
+    """Open a file that is to be read to its end, and must be the same then: no file is half-read unsaid.
+
+    Args:
+        path: the file.
+        file: its name below the folder of logs.
+
+    Yields:
+        The open file.
+
+    Raises:
+        DataError: if it was cut, grew or was written meanwhile, or fewer bytes came than it has.
+    """
+    with path.open("rb") as opened:
+        before = os.fstat(opened.fileno())
+        yield opened
+        after = os.fstat(opened.fileno())
+        same = (before.st_size, before.st_mtime_ns) == (after.st_size, after.st_mtime_ns)
+        if not same or opened.tell() != after.st_size:
+            # Named by folder and size alone: apps name files after people.
+            folder = file.partition("/")[0] if "/" in file else "native"
+            raise DataError(
+                f"{folder}/...: expected a file that stays as it is while it is read, got {before.st_size:,} bytes "
+                f"before, {opened.tell():,} read, {after.st_size:,} after; "
+                "next: let the export or the copy end, then run the stage again"
+            )
+
+
 def read_text(path: Path, file: str) -> str | Rejected:
     """Read a file as UTF-8, with or without byte order mark.
 
@@ -134,13 +172,17 @@ def read_text(path: Path, file: str) -> str | Rejected:
 
     Returns:
         Its text, or the file as one rejected row, at the line that is not UTF-8.
+
+    Raises:
+        DataError: as `unchanged`.
     """
     try:
         if path.stat().st_size > MAX_FILE:
             return Rejected(file, 1, f"file larger than {MAX_FILE // 2**20} MiB: export it in pieces", "")
-        data = path.read_bytes()
+        with unchanged(path, file) as opened:
+            data = opened.read()
     except OSError as error:
-        return Rejected(file, 1, f"file cannot be read: {type(error).__name__}", "")
+        return Rejected(file, 1, unreadable(error), "")
     for mark, encoding in _ENCODINGS.items():
         if data.startswith(mark):
             return Rejected(file, 1, f"file in {encoding}, expected UTF-8", "")

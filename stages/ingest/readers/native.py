@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from stages.common.errors import DataError
 from stages.common.messages import Item, Message, Reaction, Rejected, Role
-from stages.ingest.readers.exports import ARCHIVES, shown
+from stages.ingest.readers.exports import ARCHIVES, shown, unchanged, unreadable
 from stages.ingest.readers.rows import END, EPOCH, MAX_IDENTIFIER, reason
 
 SUFFIX = ".jsonl"
@@ -44,7 +44,8 @@ def read(logs: Path) -> Iterator[Item]:
         logs: the folder; subfolders are not searched.
 
     Returns:
-        One item a line; lines of white space only are skipped. A link or an archive is one rejected row.
+        One item a line; lines of white space only are skipped. A link, an archive or a file that cannot be opened
+        is one rejected row.
 
     Raises:
         DataError: if the folder is missing, or naming every file without a single row.
@@ -52,17 +53,15 @@ def read(logs: Path) -> Iterator[Item]:
     if not logs.is_dir():
         raise DataError(f"{logs}: expected a folder of *.jsonl logs, got no such folder; next: make it, even empty")
     paths = sorted(path for path in logs.iterdir() if takes(path))
-    archives = [path for path in paths if path.suffix.lower() in ARCHIVES]
-    refused = [path for path in paths if path not in archives and (path.is_symlink() or not path.is_file())]
-    files = [path for path in paths if path not in archives and path not in refused]
+    refused = {path: why for path in paths if (why := _refused(path))}
+    files = [path for path in paths if path not in refused]
     if empty := [number for number, path in enumerate(files, start=1) if _is_empty(path)]:
         # Not named: people name files after people.
         found = (
             f"{logs}: expected at least one row in each *.jsonl, got empty files; by name they are number {empty}"
         )
         raise DataError(f"{found} of {len(files)}; next: remove them, or export them again")
-    rejected = [Rejected(shown(path, logs), 1, "link or no regular file: not read", "") for path in refused]
-    rejected += [Rejected(shown(path, logs), 1, "archive: unpack it first", "") for path in archives]
+    rejected = [Rejected(shown(path, logs), 1, why, "") for path, why in refused.items()]
     return _items(logs, files, rejected)
 
 
@@ -74,8 +73,9 @@ def takes(path: Path) -> bool:
 def _items(logs: Path, files: list[Path], rejected: list[Rejected]) -> Iterator[Item]:
     yield from rejected
     for path in files:
-        with path.open("rb") as file:
-            yield from lines(shown(path, logs), file)
+        name = shown(path, logs)
+        with unchanged(path, name) as file:
+            yield from lines(name, file)
 
 
 def lines(name: str, file: BinaryIO) -> Iterator[Item]:
@@ -121,6 +121,18 @@ def parse(file: str, number: int, line: bytes) -> Item:
     except ValidationError as error:
         return Rejected(file, number, reason(error), raw)
     return Message(file=file, line=number, **dict(row))
+
+
+def _refused(path: Path) -> str | None:
+    if path.suffix.lower() in ARCHIVES:
+        return "archive: unpack it first"
+    try:
+        if path.is_symlink() or not path.is_file():
+            return "link or no regular file: not read"
+        path.open("rb").close()
+    except OSError as error:
+        return unreadable(error)
+    return None
 
 
 def _is_empty(path: Path) -> bool:

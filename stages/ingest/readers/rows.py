@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from stages.common.messages import Item, Rejected
+from stages.common.messages import Automated, Item, Rejected
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -82,11 +83,12 @@ def parsed(file: str, rows: Iterable[tuple[int, Any]], parse: Callable[[int, Any
         parse: makes an item of the two; may raise `ValidationError`.
 
     Yields:
-        One item a row, with its number as `line`.
+        One item a row, with its number as `line`; what is rejected or automated has its row.
     """
     for number, raw in rows:
         try:
-            yield parse(number, raw)
+            item = parse(number, raw)
+            yield replace(item, row=_spelled(raw)) if isinstance(item, Automated) else item
         except ValidationError as error:
             yield Rejected(file, number, reason(error), _spelled(raw))
 

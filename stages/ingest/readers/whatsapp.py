@@ -188,7 +188,7 @@ def parse(file: str, number: int, entry: Entry, order: Order) -> Item:
         return _rejected(file, entry, "date: no such moment")
     named, line = _SENDER.match(entry.body), entry.body.strip(_MARKS + " \n")
     if named is None or whatsapp_event(line):
-        return Automated(file, entry.line, whatsapp_notice(INSERTED + line) or "event")
+        return Automated(file, entry.line, whatsapp_notice(INSERTED + line) or "event", _raw(entry))
     sender = named[1].strip(_AROUND)
     if not sender or len(sender) > MAX_IDENTIFIER:
         return _rejected(file, entry, f"sender: not 1 to {MAX_IDENTIFIER} characters")
@@ -196,7 +196,7 @@ def parse(file: str, number: int, entry: Entry, order: Order) -> Item:
     own, attached = _ATTACHED.subn("", said.removesuffix(_EDITED))
     text = own.strip(_MARKS + " \n")
     if kind := "media" if attached and not text else whatsapp_notice(own.strip(" \n")):
-        return Automated(file, entry.line, kind)
+        return Automated(file, entry.line, kind, _raw(entry))
     return Message(
         file=file,
         line=entry.line,
@@ -209,4 +209,8 @@ def parse(file: str, number: int, entry: Entry, order: Order) -> Item:
 
 
 def _rejected(file: str, entry: Entry, reason: str) -> Rejected:
-    return Rejected(file, entry.line, reason, entry.date[0] + entry.body)
+    return Rejected(file, entry.line, reason, _raw(entry))
+
+
+def _raw(entry: Entry) -> str:
+    return entry.date[0] + entry.body

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stages.common.errors import DataError
 from stages.common.messages import MESSAGES
 from stages.dialogues import stage as dialogues
-from stages.dialogues.funnels import Funnel, balance, funnels_of
+from stages.dialogues.funnels import Funnel, balance, funnels_of, lines_by_source
 from stages.dialogues.stage import PAIRS, Params, assemble, offer
 
 PARAMS = Params(
@@ -29,7 +29,18 @@ CANARY = "zebra-quartz-canary"
 def messages(*rows: tuple[str, str, float, str]) -> pl.DataFrame:
     """(conversation, sender, seconds, text) -> a messages table; a text with "!" was found funny."""
     full = [
-        ("s", c, f"{n}", sender, START + timedelta(seconds=at), n, text, "funny" if "!" in text else None, "user", None)
+        (
+            "s",
+            c,
+            f"{n}",
+            sender,
+            START + timedelta(seconds=at),
+            n,
+            text,
+            "funny" if "!" in text else None,
+            "user",
+            None,
+        )
         for n, (c, sender, at, text) in enumerate(rows)
     ]
     return pl.DataFrame(full, schema=MESSAGES, orient="row")
@@ -143,6 +154,10 @@ def test_no_message_turn_or_reaction_is_lost_or_made_up(
     said = {str(row) for row in steps.pairs["distractors"].explode().drop_nulls()}
     assert said <= set(steps.pairs["reply"])
     assert funnels[0].rows_in == len(rows) + canaries
+    (line,) = lines_by_source(steps.people, steps.turns)
+    assert f": {len(rows):,} messages in {len(steps.turns):,} turns, {len(steps.pairs):,} pairs" in line
+    counted = [int(part.split()[0].replace(",", "")) for part in line.partition(" turns, ")[2].split(", ")]
+    assert sum(counted) == len(steps.turns)
 
 
 @given(st.lists(st.integers(0, 9), min_size=1), st.integers(-5, 5))

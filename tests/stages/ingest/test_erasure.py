@@ -13,11 +13,20 @@ from hypothesis import strategies as st
 
 from stages.common.canaries import SOURCE
 from stages.common.errors import DataError, ParamsError
-from stages.common.messages import ERASED, QUARANTINE, read_messages
+from stages.common.messages import (
+    ERASED,
+    QUARANTINE,
+    Automated,
+    Item,
+    Participant,
+    Rejected,
+    read_messages,
+)
 from stages.common.params import load_params
 from stages.ingest.chunks import MAX_ROW
 from stages.ingest.erasure import Listed, read_erased, redact, spelling
 from stages.ingest.stage import Params, run
+from stages.ingest.two_passes import ingest_sources
 from tests.fixtures import LOGS
 
 NAMES = ["native", "messenger", "telegram", "discord", "whatsapp"]
@@ -200,6 +209,9 @@ def test_rows_that_hold_or_may_hold_an_erased_sender_are_emptied() -> None:
         ("unknown key", True),
         ("blank text", True),
         ("duplicate conversation_id, message_id", True),
+        ("duplicate: same id, sender, time and text", True),
+        ("automated: no text", True),
+        ("other_language: de", True),
         ("date: no such moment", True),
         ("json_invalid", False),
         ("model_type", False),
@@ -244,6 +256,37 @@ def test_nothing_of_an_erased_sender_stays_among_the_rejected(tmp_path: Path) ->
     assert rejected["row"].to_list() == ["", "", ""]
     assert rejected["file"].to_list() == ["a.jsonl"] * 3
     assert rejected["reason"].str.len_chars().min() != 0
+
+
+def test_nothing_of_an_erased_sender_stays_among_the_dropped(tmp_path: Path) -> None:
+    folder = tmp_path / "logs" / "whatsapp"
+    folder.mkdir(parents=True)
+    lines = ["Zorblax left", "Zorblax: <Media omitted>", "Ben: <Media omitted>", "Ben: hello", "Zorblax: hello"]
+    (folder / "WhatsApp Chat with Zorblax.txt").write_text("".join(f"13/02/24, 10:00 - {line}\n" for line in lines))
+    card = ingest(tmp_path, "whatsapp/~ ZORBLAX\n", tmp_path / "logs")
+    dropped = pl.read_parquet(tmp_path / "out" / "dropped.parquet")
+    assert dropped["row"].str.strip_chars().to_list() == ["", "", "13/02/24, 10:00 - Ben: <Media omitted>"]
+    assert dropped["file"].to_list() == [""] * 3
+    assert pl.read_parquet(tmp_path / "out" / "files.parquet")["file"].to_list() == [""]
+    assert (card["automated"], card["erased"], card["rows_out"]) == (3, 1, 1)
+
+
+def test_what_an_export_calls_an_erased_sender_is_looked_for_however_late_it_is_told(tmp_path: Path) -> None:
+    items: list[Item] = [
+        Automated("chat of Zorblax.json", 1, "group", "Zorblax joined"),
+        Rejected("a.json", 2, "text: missing", "by ZORBLAX"),
+        Automated("a.json", 3, "group", "Ben joined"),
+        Participant("c", "Zorblax", "u7"),
+        Participant("c", "Ben", "u8"),
+        Participant("c", " ", "u7"),
+    ]
+    tallies = ingest_sources({"discord": items}, 2, ["en"], {"discord": ["u7"]}, tmp_path)
+    assert pl.read_parquet(tmp_path / "dropped.parquet").select("file", "row").rows() == [
+        ("", ""),
+        ("a.json", "Ben joined"),
+    ]
+    assert pl.read_parquet(tmp_path / "quarantine.parquet")["row"].to_list() == [""]
+    assert tallies["discord"].aliases == {"Zorblax"}
 
 
 @given(st.text(min_size=1, max_size=5), st.text(max_size=5), st.text(max_size=5))

@@ -25,6 +25,7 @@ from stages.common.messages import (
     Automated,
     Item,
     Message,
+    Participant,
     Rejected,
     part_of,
     part_paths,
@@ -33,7 +34,8 @@ from stages.common.messages import (
 from stages.common.params import load_params
 from stages.common.sources import ReaderName
 from stages.ingest.chunks import MAX_ROW, MAX_TEXT, chunks
-from stages.ingest.counts import Tally
+from stages.ingest.counts import FATES, Tally
+from stages.ingest.fates import files_table
 from stages.ingest.selection import visible_texts
 from stages.ingest.stage import Params, run
 from stages.ingest.two_passes import ingest_sources
@@ -131,9 +133,14 @@ def test_counts_add_up_and_conversations_stay_whole(
         summary = tallies[name].summary()
         dropped = [summary["rejected"], summary["automated"], summary["other_language"]]
         assert summary["rows_read"] == len(items)
-        assert (
-            summary["rows_read"] == summary["rows_out"] + sum(sum(d.values()) for d in dropped) + summary["erased"]
+        assert summary["rows_read"] == sum(
+            [summary["rows_out"], *(sum(d.values()) for d in dropped), summary["duplicate"], summary["erased"]]
         )
+        by_file = files_table([], {name: tallies[name]})
+        assert dict(by_file.select("file", "rows").iter_rows()) == Counter(
+            item.file for item in items if not isinstance(item, Participant)
+        )
+        assert by_file.select(pl.sum_horizontal(FATES)).to_series().equals(by_file["rows"].alias("out"))
         assert summary["rows_out"] == messages.filter(source=name).height
         assert sum(summary["rejected"].values()) == quarantine.filter(source=name).height
         kinds = Counter(item.kind for item in items if isinstance(item, Automated))
@@ -205,6 +212,20 @@ def test_a_message_of_50_mb_is_kept_out_and_so_is_its_row() -> None:
     assert "Zorblax" in quarantine["row"][0]
 
 
+@pytest.mark.parametrize(
+    "blank", [" ", "\u202e\u202d", "\u200b", "\u2800", "\u3164 \u115f", "\ufe0f", "\u00a0\ufeff"]
+)
+def test_a_text_that_shows_nothing_is_blank(blank: str) -> None:
+    messages, quarantine, _ = taken({"native": [message(text=blank), message(number="2", text=f"{blank}😀")]})
+    assert messages["message_id"].to_list() == ["2"]
+    assert quarantine["reason"].to_list() == ["blank text"]
+
+
+@pytest.mark.parametrize("text", ["😀😀", "👨‍👩‍👧‍👦", "🏳️‍🌈", "مرحبا كيف حالك", "...", "ok", "❤️"])
+def test_emoji_and_any_script_are_texts(text: str) -> None:
+    assert taken({"native": [message(text=text)]})[0]["text"].to_list() == [text]
+
+
 def test_nuls_emoji_and_right_to_left_text_pass_as_they_are() -> None:
     texts = ["a\0b", "👩‍👩‍👧 \U0001f3f4", "שלום \u202eabc"]
     messages, _, _ = taken({"native": [message(number=str(n), text=text) for n, text in enumerate(texts)]})
@@ -215,7 +236,8 @@ def test_the_quick_test_for_visible_text_agrees_with_the_canonical_form() -> Non
     # Planes 3 to 13 hold nothing but rare Chinese characters.
     codes = [code for code in (*range(0x20000), *range(0xE0000, 0xE0200)) if not 0xD800 <= code < 0xE000]
     visible = visible_texts(pl.Series(map(chr, codes))).to_list()
-    assert [code for code, seen in zip(codes, visible, strict=True) if seen != (normalize(chr(code)) != "")] == []
+    other = [code for code, seen in zip(codes, visible, strict=True) if seen != (normalize(chr(code)) != "")]
+    assert other == [0x34F, 0x115F, 0x1160, 0x2800, 0x3164, *range(0xFE00, 0xFE10), 0xFFA0]
 
 
 def test_run_writes_tables_and_card(tmp_path: Path) -> None:
@@ -225,11 +247,10 @@ def test_run_writes_tables_and_card(tmp_path: Path) -> None:
     assert table["sent_at"].to_list() == [datetime(2024, 5, 1, 10, 0, 0, 123000, tzinfo=UTC)] * 2
     assert table["reaction"].to_list() == [None, "funny"]
     assert pl.read_parquet(tmp_path / "out/quarantine.parquet").schema == QUARANTINE
-    assert (card["rows_read"], card["rows_out"], card["rejected"]) == (3, 2, 1)
-    assert card["sources"]["native"]["rejected"] == {"duplicate conversation_id, message_id": 1}
+    assert (card["rows_read"], card["rows_out"], card["duplicate"]) == (3, 2, 1)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "canaries.json", "card.json", "erased.parquet", "messages", "participants.parquet",
-        "quarantine.parquet",
+        "canaries.json", "card.json", "dropped.parquet", "erased.parquet", "files.parquet", "messages",
+        "participants.parquet", "quarantine.parquet",
     ]  # fmt: skip
 
 
@@ -259,7 +280,8 @@ def test_files_that_nobody_reads_are_counted_and_reported_without_names(
     card = ingest(tmp_path, params("native"))
     assert (card["rows_out"], card["files_unread"]) == (2, 2)
     said = capsys.readouterr().err
-    assert "logs: files not read, since no reader takes them: 2; next: move exports" in said
+    assert "logs: file 5 of 7 (.txt): not read: no reader takes it" in said
+    assert "logs: file 7 of 7 (.json): not read: looks like an export of telegram: move it into telegram/" in said
     assert "Zorblax" not in said
     assert ingest(tmp_path, params("seinfeld"))["files_unread"] == 4
 
@@ -273,7 +295,7 @@ def test_nothing_is_said_of_logs_that_are_all_read(tmp_path: Path, capsys: pytes
 def test_a_folder_whose_reader_is_left_out_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ingest(tmp_path, params("native", "discord", "whatsapp", "messenger"), LOGS)
     said = [line for line in capsys.readouterr().err.split("\n") if "not read" in line]
-    assert said == ["telegram: 1 folder of logs is not read: its reader is not in ingest.readers"]
+    assert said == ["telegram: 2 not read: its reader is not in ingest.readers"]
 
 
 def test_all_sources_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
