@@ -99,11 +99,12 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Automated:
-    """A row that no person wrote (a call, a join, "You sent a photo"): dropped, and counted by kind."""
+    """A row that no person wrote (a call, a join, "You sent a photo"): dropped, counted by kind, kept for review."""
 
     file: str
     line: int
     kind: str
+    row: str = ""
 
 
 #: What becomes of a row: exactly one of these.
