@@ -1,4 +1,4 @@
-"""The forms in which phones write date and time before a message: readable tables of pieces, and one pattern of them.
+"""The forms in which phones write date and time before a message: tables of pieces, and one pattern of them.
 
 A header is `[DATE JOIN CLOCK]` or `DATE JOIN CLOCK END`, with the half of the day before or after the clock. In the
 tables `0` is a number, in any script's digits; spaces may be narrow or not break.
@@ -24,7 +24,19 @@ JOINS = (
     ", ", " ", "، ", ",", " klo ", ", klo ", " kl. ", ", kl. ", " kl ", " à ", " um ", ", um ", " às ", " at ",
     ", at ", " a las ", " alle ", " om ", " o ", " в ", ", в ", " saat ",
 )  # fmt: skip
-CLOCKS = ("0:0", "0:0:0", "0.0", "0.0.0", "0 h 0", "0h0", "0 h 0 min 0 s", "0:0 ч.", "0:0:0 ч.", "0時0分", "0時0分0秒")
+CLOCKS = (
+    "0:0",
+    "0:0:0",
+    "0.0",
+    "0.0.0",
+    "0 h 0",
+    "0h0",
+    "0 h 0 min 0 s",
+    "0:0 ч.",
+    "0:0:0 ч.",
+    "0時0分",
+    "0時0分0秒",
+)
 ENDS = ("]", " -", " –", " —", ",", ":")
 
 #: Words for the halves of the day, without the dots and spaces that may stand between their letters.
@@ -38,7 +50,8 @@ AFTERNOON = frozenset(
 #: Years of other eras with the months of ours: from, to, and what to add.
 ERAS = (("Minguo", 90, 250, 1911), ("Buddhist", 2400, 2700, -543))
 
-_MARK = f"[{MARKS}]*"
+# Bounded, since two may meet: a line of a million marks takes no longer than one of letters.
+_MARK = f"[{MARKS}]{{0,3}}"
 _SPACE = "[ \u00a0\u202f]"
 
 
@@ -72,7 +85,7 @@ _BETWEEN_LETTERS = re.compile(r"[.\s]")
 class Header:
     """Date and time before a message, as they are written."""
 
-    #: What is the same in all headers of a file: the header with `0` or `0000` for numbers, `a` for the half of the day.
+    #: What all headers of a file share: the header with `0` or `0000` for numbers, `a` for the half of the day.
     form: str
     #: The numbers of the date, in the order of the file.
     numbers: tuple[int, int, int]
@@ -112,7 +125,7 @@ def _form(found: re.Match[str]) -> str:
 
 
 def _time(clock: str, half: str) -> time | None:
-    hour, minute, *seconds = map(int, _NUMBER.findall(clock))
+    hour, minute, second = map(int, [*_NUMBER.findall(clock), "0"][:3])
     if half:
         if hour > 12:
             return None
@@ -120,7 +133,7 @@ def _time(clock: str, half: str) -> time | None:
         noon = word == "中午" and hour in (10, 11)
         hour = hour % 12 + (12 if word in AFTERNOON else 0) if not noon else hour
     try:
-        return time(hour, minute, *seconds, tzinfo=UTC)
+        return time(hour, minute, second, tzinfo=UTC)
     except ValueError:
         return None
 

@@ -1,4 +1,4 @@
-"""A file of WhatsApp as entries: which lines start one, and which only look so because somebody pasted or typed them."""
+"""A file of WhatsApp as entries: which lines start one, and which look so because somebody pasted or typed them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, pairwise
 
-from stages.ingest.readers.notices import whatsapp_event
 from stages.ingest.readers.whatsapp_dates import MARKS, Header, Order, date_of, header_of, moment
+from stages.ingest.readers.whatsapp_notices import whatsapp_event
 
 #: What may stand around a name; people without an entry in the phone's contacts are shown as "~ Ann".
 AROUND = MARKS + "~ \u00a0\u202f"
 
-#: Lines of a second form, or with dates of another order, that are still pasted: so many, or such a share of the file.
+#: Lines of a second form or order that are still pasted: so many, or such a share of the file.
 PASTED_LINES, PASTED_SHARE = 20, 0.2
 
 _SENDER = re.compile(r"([^\n]*?):(?=[ \n]|\Z)")
@@ -47,6 +47,11 @@ class Entry:
     def named(self) -> re.Match[str] | None:
         """What may be a sender's name, and the colon behind it."""
         return _SENDER.match(self.body)
+
+    @property
+    def said(self) -> str:
+        """What follows the sender's name, or all if there is none."""
+        return self.body[self.named.end() :].removeprefix(" ") if self.named else self.body
 
     @property
     def raw(self) -> str:

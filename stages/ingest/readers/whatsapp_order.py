@@ -1,7 +1,7 @@
 """What comes first in the dates of a file: `01/02/24` is 1 February or 2 January, and the file does not say.
 
-Each order is scored by what it would mean, in bits: days that never were, time that goes back, long silences. Habits of
-phones (dots, half days) decide between orders that are as likely, and so do files of the same phone.
+Each order is scored by what it would mean, in bits: days that never were, time that goes back, long silences. Habits
+of phones (dots, half days) decide between orders that are as likely, and so do files of the same phone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Scores = Mapping[Order, float]
 ORDERS: tuple[Order, ...] = get_args(Order)
 
 #: Bits against an order: for a date that is none, or is before WhatsApp was; for time that goes back by days.
-NO_DATE, STEP_BACK = 5.0, 4.0
+NO_DATE, STEP_BACK = 10.0, 4.0
 #: Bits against it for each doubling of the days between two messages.
 SILENCE = 1.5
 #: Bits for it where the name of an attached file holds the same date; of so many files at most.
@@ -94,7 +94,7 @@ def _month_first(headers: Sequence[Header], date_form: str) -> float:
     if not date_form.startswith("0/"):
         return -4.0 if date_form.startswith("0-") else -12.0
     if not half:
-        return -4.0 if padded else -1.5
+        return -3.0 if padded else -1.5
     # "9:00 PM" is American, and Indian with a zero before the month; "9:00 pm" and "9:00 p. m." are others'.
     if half in ("AM", "PM"):
         return 1.0 if padded else 4.0
