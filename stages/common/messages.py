@@ -99,7 +99,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Automated:
-    """A row that no person wrote (a call, a join, "You sent a photo"): dropped, counted by kind, kept for review."""
+    """A row that no person wrote (a call, a join, "You sent a photo"): dropped, counted and kept for review."""
 
     file: str
     line: int

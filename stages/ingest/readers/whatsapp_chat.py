@@ -51,9 +51,9 @@ class Chat:
         if sent_at is None:
             return self._rejected(entry, "date: no such moment")
         line, named = entry.body.strip(AROUND + "\n"), entry.named
-        if named is None or (_may_hold_a_colon(named[1]) and whatsapp_event(line)):
+        if named is None or (_may_hold_a_colon(named) and whatsapp_event(line)):
             return self._reported(entry, whatsapp_event(line) or Event(_kind(line), ()))
-        sender = named[1].strip(AROUND)
+        sender = named.strip(AROUND)
         if not sender or len(sender) > MAX_IDENTIFIER:
             return self._rejected(entry, f"sender: not 1 to {MAX_IDENTIFIER} characters")
         if event := self._event(sender, entry.said):
@@ -81,7 +81,7 @@ class Chat:
 
     def _reported(self, entry: Entry, event: Event) -> Automated:
         self.people.names.update(event.names)
-        self.people.is_group |= event.kind == "event"
+        self.people.is_group |= event.kind == "group"
         return Automated(self.file, entry.line, event.kind, entry.raw)
 
     def _rejected(self, entry: Entry, reason: str) -> Rejected:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Literal
 
 from stages.ingest.readers.rows import EPOCH
@@ -77,6 +78,8 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+")
+#: Digits of most phones as zeros, so that few headers differ and their forms are remembered.
+_MASKED = str.maketrans("123456789", "000000000")
 _UNSEEN = re.compile(f"[{MARKS}]")
 _BETWEEN_LETTERS = re.compile(r"[.\s]")
 
@@ -107,7 +110,7 @@ def header_of(line: str) -> Header | None:
     short = [number for number in (first, second) if int(number) < 10]
     half = found["before"] or found["after"] or ""
     return Header(
-        form=_form(found),
+        form=_form(found[0].translate(_MASKED)),
         numbers=(int(first), int(second), int(third)),
         time=_time(found["clock"], half),
         padded=all(len(number) > 1 for number in short) if short else None,
@@ -116,7 +119,11 @@ def header_of(line: str) -> Header | None:
     )
 
 
-def _form(found: re.Match[str]) -> str:
+@lru_cache(maxsize=4096)
+def _form(masked: str) -> str:
+    found = _HEADER.match(masked)
+    if found is None:
+        raise AssertionError("a header with other digits is a header")
     before, after = ("a" if found[name] else "" for name in ("before", "after"))
     clock = _NUMBER.sub("0", found["clock"])
     dated = _NUMBER.sub(lambda number: "0" if len(number[0]) < 3 else "0000", found["date"])

@@ -42,16 +42,23 @@ class Entry:
     line: int
     header: Header
     body: str
+    #: What may be the sender's name, as it stands; None if no name is there.
+    named: str | None
+    #: Where in the body begins what is said.
+    start: int
 
-    @property
-    def named(self) -> re.Match[str] | None:
-        """What may be a sender's name, and the colon behind it."""
-        return _SENDER.match(self.body)
+    @classmethod
+    def of(cls, line: int, header: Header, body: str) -> Entry:
+        """Split what follows a date at the sender's name."""
+        found = _SENDER.match(body)
+        if found is None:
+            return cls(line, header, body, None, 0)
+        return cls(line, header, body, found[1], found.end() + body.startswith(" ", found.end()))
 
     @property
     def said(self) -> str:
-        """What follows the sender's name, or all if there is none."""
-        return self.body[self.named.end() :].removeprefix(" ") if self.named else self.body
+        """What follows the sender's name, or all if no name is there."""
+        return self.body[self.start :]
 
     @property
     def raw(self) -> str:
@@ -98,7 +105,7 @@ def split(lines: Sequence[str], heads: Sequence[Head]) -> tuple[str, list[Entry]
     """
     ends = [*(head.place for head in heads[1:]), len(lines)]
     entries = [
-        Entry(head.place + 1, head.header, "\n".join([head.rest, *lines[head.place + 1 : end]]))
+        Entry.of(head.place + 1, head.header, "\n".join([head.rest, *lines[head.place + 1 : end]]))
         for head, end in zip(heads, ends, strict=True)
     ]
     return "\n".join(lines[: heads[0].place]), entries
@@ -122,8 +129,8 @@ def with_typed_lines(entries: Sequence[Entry], order: Order) -> Iterator[Entry]:
     held: Entry | None = None
     before: datetime | None = None
     for entry, time, after in zip(entries, times, following, strict=True):
-        if held and held.named and _is_typed(entry, before, time, after):
-            held = Entry(held.line, held.header, f"{held.body}\n{entry.raw}")
+        if held and held.named is not None and _is_typed(entry, before, time, after):
+            held = Entry.of(held.line, held.header, f"{held.body}\n{entry.raw}")
             continue
         if held:
             yield held
@@ -133,7 +140,7 @@ def with_typed_lines(entries: Sequence[Entry], order: Order) -> Iterator[Entry]:
 
 
 def _is_typed(entry: Entry, before: datetime | None, time: datetime | None, after: datetime | None) -> bool:
-    if entry.named or whatsapp_event(entry.body.strip(AROUND + "\n")) is not None:
+    if entry.named is not None or whatsapp_event(entry.body.strip(AROUND + "\n")) is not None:
         return False
     known = [moment for moment in (before, time, after) if moment]
     # Where the neighbours themselves go back, as in the hour that autumn repeats, nothing is told.

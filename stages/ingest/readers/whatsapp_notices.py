@@ -70,8 +70,8 @@ def said(text: str, placeholders: frozenset[str]) -> Said:
     """
     written = _unedited(text.rstrip(_AROUND), placeholders)
     own, names = _without_files(written)
-    if kind := whatsapp_notice(own.strip(" \n"), placeholders):
-        return Said("", kind, names)
+    if own == written and (kind := whatsapp_notice(own.strip(" \n"), placeholders)):
+        return Said("", kind)
     first, _, caption = own.strip(_AROUND).partition("\n")
     if first.startswith("<") and whatsapp_notice(first, placeholders) == "media":
         own = caption

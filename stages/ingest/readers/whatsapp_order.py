@@ -1,7 +1,7 @@
 """What comes first in the dates of a file: `01/02/24` is 1 February or 2 January, and the file does not say.
 
-Each order is scored by what it would mean, in bits: days that never were, time that goes back, long silences. Habits
-of phones (dots, half days) decide between orders that are as likely, and so do files of the same phone.
+Each order is scored by what it would mean, in bits: days that never were, time that goes back, long silences. Then
+habits of phones (dots, half days) decide between orders that are as likely, and so do files of the same phone.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ NO_DATE, STEP_BACK = 10.0, 4.0
 SILENCE = 1.5
 #: Bits for it where the name of an attached file holds the same date; of so many files at most.
 SAME_DATE, STAMPS = 6.0, 5
+#: Bits for or against a year that comes first and has two digits, by form.
+YEAR_FIRST = 6.0
 #: Bits between the likeliest orders below which files of the same form are asked; and below which nothing tells.
 CLEAR, TOLD = 4.0, 1.0
 
@@ -43,13 +45,16 @@ def evidence(heads: Sequence[tuple[Header, str]]) -> Scores:
         heads: headers in the order of the file, and their lines.
 
     Returns:
-        Bits, 0 or less but for dates in the names of attached files.
+        Bits; 0 means that nothing speaks against it.
     """
     days = [numbers for numbers, _ in groupby(header.numbers for header, _ in heads)]
     stamps = [stamp for _, stamp in zip(range(STAMPS), _stamps(heads), strict=False)]
-    return {
-        order: -_cost([date_of(numbers, order) for numbers in days]) + _agreement(stamps, order) for order in ORDERS
+    scores = {
+        order: _agreement(stamps, order) - _cost(date_of(numbers, order) for numbers in days) for order in ORDERS
     }
+    # "24. 10. 31." is Korean; elsewhere years of two digits come last.
+    short_year_first = heads[0][0].form.lstrip("[").startswith("0. 0. 0. ")
+    return {**scores, "year_first": scores["year_first"] + (YEAR_FIRST if short_year_first else -YEAR_FIRST)}
 
 
 def _cost(days: Iterable[date | None]) -> float:
@@ -83,9 +88,7 @@ def _agreement(stamps: Iterable[tuple[Header, date]], order: Order) -> float:
 
 def habit(headers: Sequence[Header]) -> Scores:
     """Score each order by the form of headers alone, as the settings of phones around the world have it."""
-    date_form = headers[0].form.lstrip("[")
-    year_first = 6.0 if date_form.startswith("0. 0. 0.") and not date_form.startswith("0. 0. 0. 0") else -6.0
-    return {"day_first": 0.0, "month_first": _month_first(headers, date_form), "year_first": year_first}
+    return {"month_first": _month_first(headers, headers[0].form.lstrip("["))}
 
 
 def _month_first(headers: Sequence[Header], date_form: str) -> float:

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from stages.common.messages import Participant
 from stages.ingest.readers.rows import MAX_IDENTIFIER
-from stages.ingest.readers.whatsapp_entries import AROUND, Entry, sender_of
+from stages.ingest.readers.whatsapp_entries import AROUND, Entry
 from stages.ingest.readers.whatsapp_notices import INSERTED, whatsapp_event
 
 #: How phones name the file of a chat, `{}` being whom it is with, or the group.
@@ -39,9 +39,9 @@ def group_names(entries: Iterable[Entry]) -> frozenset[str]:
     reports: Counter[str] = Counter()
     people = set()
     for entry in entries:
-        sender, text = sender_of(entry.body), entry.said
-        if sender is None or sender in people:
+        if entry.named is None or (sender := entry.named.strip(AROUND)) in people:
             continue
+        text = entry.said
         if event := whatsapp_event(text.strip(AROUND + "\n")):
             reports[sender] += REPORTS if event.kind == "notice" else 1
         elif not text.startswith(INSERTED):

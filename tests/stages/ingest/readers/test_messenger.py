@@ -91,6 +91,28 @@ def test_whatever_was_garbled_is_restored(text: str) -> None:
         ("Ann sent Ben a game request.", "game"),
         ("Ann reacted 😆 to your message", "reaction"),
         ("You are now connected on Messenger", "contact"),
+        ("Reacted 😆 to your message ", "reaction"),
+        ("Liked a message", "reaction"),
+        ("Ben missed your call.", "call"),
+        ("The video call ended.", "call"),
+        ("Audio call ended", "call"),
+        ("Ann shared a story.", "media"),
+        ("Ann shared a reel.", "media"),
+        ("Ann's poll: where to?", "poll"),
+        ("This poll is no longer available.", "poll"),
+        ("Ann is waving at you!", "reaction"),
+        ("Ann replied to your story", "story"),
+        ("Mentioned you in their story", "story"),
+        ("This message was unsent", "unsent"),
+        ("Ann changed the theme to Love.", "group"),
+        ("Ann set your nickname to Petra N.", "group"),
+        ("Ann shared a taxi with me", None),
+        ("ben missed your call, he said", None),
+        ("I missed your call.", None),
+        ("Ann's poll numbers are great", None),
+        ("Anna joined the call.", None),
+        ("the call ended badly", None),
+        ("Liked a message of yours, did he?", None),
         ("Ben joined the call.", None),  # Ann, about Ben
         ("You missed a great party", None),
         ("You sent a photo of the wrong dog", None),
@@ -136,7 +158,7 @@ def test_no_row_is_lost_and_none_breaks_the_others(rows: list[Any]) -> None:
     items = list(messenger.parse_file(FILE, {"messages": [ROW, *rows]}))
     messages, rejected, automated = fates(items)
     assert len(messages) + len(rejected) + len(automated) == len(rows) + 1
-    assert sorted(item.line for item in items) == list(range(1, len(rows) + 2))
+    assert sorted(item.line for item in [*messages, *rejected, *automated]) == list(range(1, len(rows) + 2))
     assert any(message.line == 1 for message in messages)
 
 
