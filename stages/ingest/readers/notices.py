@@ -15,7 +15,8 @@ from pathlib import Path
 #: Characters of a text that can be a notice.
 MAX_NOTICE = 1000
 
-_TABLE = Path(__file__).with_name("notices.tsv")
+#: The texts: one row each, by app, locale, place and kind.
+TABLE = Path(__file__).with_name("notices.tsv")
 _PIECES = {
     "{call}": r"(?:the|a|an|your) (?:(?:group|video|audio|voice) )*(?:call|chat)",
     "{sent}": (
@@ -49,7 +50,7 @@ class Notices:
 
 def rows_of(app: str, where: str) -> Iterator[tuple[str, str]]:
     """Read kind and pattern of the rows for an app and a place, in every locale."""
-    for line in _TABLE.read_text(encoding="utf-8").splitlines():
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
             row_app, _locale, row_where, kind, pattern = line.split("\t")
             if (row_app, row_where) == (app, where):
