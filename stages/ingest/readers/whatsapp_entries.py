@@ -102,6 +102,9 @@ def split(lines: Sequence[str], heads: Sequence[Head]) -> tuple[str, list[Entry]
     Args:
         lines: of the file.
         heads: the lines that start an entry, at least one.
+
+    Returns:
+        The text before, and the entries in order.
     """
     ends = [*(head.place for head in heads[1:]), len(lines)]
     entries = [

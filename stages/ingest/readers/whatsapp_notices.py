@@ -67,6 +67,9 @@ def said(text: str, placeholders: frozenset[str]) -> Said:
     Args:
         text: what stands behind a sender's name.
         placeholders: those of the file, beyond the table's.
+
+    Returns:
+        The text, or the kind of what stands in its place.
     """
     written = _unedited(text.rstrip(_AROUND), placeholders)
     own, names = _without_files(written)
@@ -124,6 +127,9 @@ def whatsapp_event(line: str) -> Event | None:
 
     Args:
         line: without date, marks and spaces around it.
+
+    Returns:
+        Its kind, and whom it names.
     """
     found = _EVENTS.match(line)
     if found is None:
