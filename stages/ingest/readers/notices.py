@@ -65,6 +65,9 @@ def notices_of(app: str, where: str, flags: re.RegexFlag, end: str = "") -> Noti
         where: of the table.
         flags: of the pattern.
         end: what may follow each row's pattern.
+
+    Returns:
+        One pattern, and the kind of each of its rows.
     """
     numbers = count()
     rows = {f"row{number}": row for number, row in enumerate(rows_of(app, where))}

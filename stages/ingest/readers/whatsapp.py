@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -66,8 +66,7 @@ def _items(export: Export, dates: Dates | Mapping[str, Dates]) -> Iterator[Item]
         if isinstance(text, Rejected):
             yield text
             continue
-        order = yield from parse_file(file, text, _dates_of(file, dates), partial(phones.evidence, path))
-        guessed.update([order] if order else [])
+        yield from parse_file(file, text, _dates_of(file, dates), partial(phones.evidence, path), guessed)
     if guessed:
         counts = ", ".join(f"{order}: {files}" for order, files in guessed.items())
         sys.stderr.write(
@@ -84,8 +83,12 @@ def _dates_of(file: str, dates: Dates | Mapping[str, Dates]) -> Dates:
 
 
 def parse_file(
-    file: str, text: str, dates: Dates = "auto", siblings: Siblings = lambda _: {}
-) -> Generator[Item, None, Order | None]:
+    file: str,
+    text: str,
+    dates: Dates = "auto",
+    siblings: Siblings = lambda _: {},
+    guessed: Counter[Order] | None = None,
+) -> Iterator[Item]:
     """Read one file.
 
     Args:
@@ -93,19 +96,17 @@ def parse_file(
         text: its content.
         dates: what comes first in dates.
         siblings: evidence of other files of the same form.
+        guessed: counts the files of which only the form of the headers tells the order of dates.
 
     Yields:
         One item an entry, then who takes part; the whole file as one rejected row if it has no entry, or is of two
         exports.
-
-    Returns:
-        The order of dates, if only the form of the headers tells it.
     """
     lines = lines_of(text)
     heads = heads_of(lines)
     if not heads:
         yield Rejected(file, 1, "file without a message of WhatsApp", "")
-        return None
+        return
     if dates == "auto":
         profile = profile_of(lines, heads, siblings)
     else:
@@ -113,7 +114,7 @@ def parse_file(
     own, pasted = own_heads(heads, profile)
     if refused := contradiction(file, heads, own):
         yield refused
-        return None
+        return
     before, entries = split(lines, own)
     if before.strip():
         yield Rejected(file, 1, "text before the first message", before)
@@ -123,4 +124,5 @@ def parse_file(
     for number, entry in enumerate(chat.entries, start=1):
         yield chat.parse(number, entry)
     yield from chat.people.participants(title_of(file))
-    return None if profile.told else profile.order
+    if guessed is not None and not profile.told:
+        guessed[profile.order] += 1

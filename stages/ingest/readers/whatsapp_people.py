@@ -64,6 +64,9 @@ class People:
 
         Args:
             title: of the chat; if there are but two, the name of one of them.
+
+        Returns:
+            One item a name, sorted.
         """
         names = {name.strip(AROUND) for name in self.names}
         if title and not self.is_group and len(self.senders) <= 2:

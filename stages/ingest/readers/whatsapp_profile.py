@@ -76,6 +76,9 @@ def profile_of(lines: Sequence[str], heads: Sequence[Head], siblings: Siblings) 
         lines: of the file.
         heads: those that start with a date, in whatever form, at least one.
         siblings: tells the evidence of the files of a form beside this one; asked if this one does not tell.
+
+    Returns:
+        The profile, its order the likeliest.
     """
     form = own_form(lines, heads)
     headers = [head.header for head in heads if head.header.form == form]
