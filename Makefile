@@ -48,7 +48,7 @@ check: install ## format, lint, types, import rules, docstrings
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pydoclint --quiet rejoinder registry stages flows benchmarks examples deploy
+	$(BIN)/pydoclint --quiet rejoinder registry stages flows benchmarks examples deploy faults
 
 bench: .venv-bench/.installed ## anonymisation against Presidio, scale, and the current release: minutes; tables in build/bench
 	mkdir -p build/bench

@@ -47,7 +47,10 @@ class Crew:
         self._workers.append(worker)
 
     def answer(self) -> Any:
-        """What the next one has seen.
+        """Wait for what the next one has seen.
+
+        Returns:
+            It.
 
         Raises:
             RuntimeError: if one died, or none answers.

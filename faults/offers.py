@@ -74,6 +74,9 @@ class Play:
             chain: its certificate.
             change: made after that.
             **fields: of the release.
+
+        Returns:
+            The release.
         """
         made = replace(self.scene.new, serial=serial, signer=signer(key), **fields)  # type: ignore[arg-type]
         place = self.source.release_dir(made.digest)

@@ -90,6 +90,10 @@ class World:
     def attempt(self, action: Callable[[], object], cut: int | None = None) -> Exception | None:
         """Do something that may be refused, or die in the middle of it.
 
+        Args:
+            action: what to do.
+            cut: after how many steps the power is cut; None for never.
+
         Returns:
             Why it was refused; None if it was done, or cut off.
         """
@@ -193,6 +197,9 @@ def _manifest_digest(bundle: Path) -> str:
 @contextmanager
 def staged(root: Path) -> Iterator[Stage]:
     """Build the bundles, and let the code under test speak to the server in memory and see the world's clock.
+
+    Args:
+        root: an empty folder.
 
     Yields:
         The stage.

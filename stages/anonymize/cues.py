@@ -171,6 +171,9 @@ def is_determined(text: str, start: int, end: int, *, is_verb: bool) -> bool:
         start: of the characters.
         end: of the characters.
         is_verb: whether the word may be a verb: "hope", "will".
+
+    Returns:
+        Whether they are.
     """
     before = text[max(0, start - _WINDOW) : start]
     if _DETERMINES.search(before):

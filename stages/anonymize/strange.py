@@ -22,6 +22,9 @@ def is_strange(word: str) -> bool:
 
     Args:
         word: small letters without accents.
+
+    Returns:
+        Whether neither it nor what it may be a form or a slip of is known.
     """
     if not _SHORTEST <= len(word) <= _LONGEST or _NO_NAME.fullmatch(word) or _is_known(word):
         return False

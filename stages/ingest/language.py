@@ -29,7 +29,8 @@ MIN_LETTERS = 20
 MIN_SCORE = 0.7
 
 _LATIN = re.compile(r"[A-Za-zÀ-ɏḀ-ỿ]")
-_NOT_PROSE = re.compile(r"https?://\S+|[@#]\w+|\s+")
+# At the end of a line, <words> are what an app puts there, in the language of the phone.
+_NOT_PROSE = re.compile(r"<[^\W\d_][^<>\n]*>$|https?://\S+|[@#]\w+|\s+", re.MULTILINE)
 
 
 def conversation_languages(messages: pl.DataFrame) -> pl.DataFrame:

@@ -44,9 +44,10 @@ class Params(StageParams):
     max_rejected_share: float = Field(ge=0, le=1)
     """Share of a source's rows, of its files, and of the rows of a file of 20 or more, that may be rejected before
     the stage fails: more is a wrong format, not bad luck. So a small broken one cannot hide behind a large one."""
-    whatsapp_dates: whatsapp.Dates = "auto"
-    """What comes first in the dates of WhatsApp's exports: the phone decides, and files do not say. `auto` tells by
-    days above 12, else by the order of time; files where neither helps are rejected."""
+    whatsapp_dates: whatsapp.Dates | dict[str, whatsapp.Dates] = "auto"
+    """What comes first in the dates of WhatsApp's exports: the phone decides, and files do not say. `auto` judges
+    each file, see docs/exports.md. Or that by patterns of paths below `whatsapp/`: `{"uk/*.txt": day_first}`; the
+    first that matches a file holds, and `auto` for files that none matches."""
     canaries: list[Canary] = Field(default_factory=list)
     """Invented secrets, planted as one conversation, that a later check looks for in every artifact."""
 

@@ -1,87 +1,88 @@
-"""Texts that apps write themselves, in English, told from what people write.
+"""Texts that apps write themselves, told from what people write; the texts are in `notices.tsv`.
 
 A notice is recognised as a whole line only, and where it starts with its actor, only with the sender's own name or
-"You": "Ann left the group" by Ben is gossip. WhatsApp's must be in its own letter case and punctuation: "poll: who
-comes?" is talk.
+"You": "Ann left the group" by Ben is gossip.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
 
 #: Characters of a text that can be a notice.
 MAX_NOTICE = 1000
 
-_A_CALL = r"(?:the|a|an|your) (?:(?:group|video|audio|voice) )*(?:call|chat)"
-_SENT = r"photo|picture|video|sticker|gif|attachment|link|file|location|live location|voice (?:message|clip)|post"
-
-_MESSENGER_DEEDS = {
-    "call": rf"(?:joined|started|ended) {_A_CALL}|missed {_A_CALL}(?: (?:from|with) .+)?|called you",
-    "membership": r"(?:added|removed) .+ (?:to|from) the group|(?:left|joined) the group(?: via .+)?",
-    "group": (
-        r"named the group .+|changed the (?:group|chat|conversation) (?:photo|name|theme|colou?rs?)(?: to .+)?"
-        r"|created (?:the|this) group|(?:set|cleared) .*\bnickname\b.*|set the (?:emoji|quick reaction) to .+"
-        r"|turned (?:on|off) (?:disappearing|vanish|member|link) .+|(?:un)?pinned a message"
+#: The texts: one row each, by app, locale, place and kind.
+TABLE = Path(__file__).with_name("notices.tsv")
+_PIECES = {
+    "{call}": r"(?:the|a|an|your) (?:(?:group|video|audio|voice) )*(?:call|chat)",
+    "{sent}": (
+        r"photo|picture|video|sticker|gif|attachment|link|file|location|live location|voice (?:message|clip)|post"
     ),
-    "media": rf"sent (?:a|an|\d+) (?:{_SENT})s?(?: to the group)?",
-    "unsent": r"unsent a message",
-    "reaction": r"reacted \S+ to (?:your|\S+) message|waved at .+",
-    "poll": r"created a (?:new )?poll\b.*|(?:voted|changed .+ vote|removed .+ vote)\b.* in the poll\b.*",
-    "game": (
-        r"(?:sent|invited) .+ (?:a game request|to play .+)|challenged .+ to (?:a game|play) .*"
-        r"|(?:beat|set|got) .+ (?:high|best|new) score\b.*|scored \d.*"
+    "{encrypted}": (
+        r"Messages (?:and calls are end-to-end encrypted|[^\n.]* secured with end-to-end encryption)\."
+        r"(?: (?:No one|Only people|Tap|They|Learn)\b[^\n]*)?"
     ),
+    "{title}": r"[“\"][^\n]*[”\"]",
 }
-_MESSENGER_LINES = {
-    "call": r"(?:the )?(?:video chat|call) ended|missed (?:video |voice )?call",
-    "contact": (
-        r"you are now connected on messenger|you can now (?:message and )?call each other\b.*"
-        r"|say hi to your new facebook friend, .+"
-    ),
-}
-
-#: What an iPhone's exports put before all that nobody typed.
-INSERTED = "\u200e"
-
-_ENCRYPTED = (
-    r"Messages (?:and calls are end-to-end encrypted|[^\n.]* secured with end-to-end encryption)\."
-    r"(?: (?:No one|Only people|Tap|They)\b[^\n]*)?"
-)
-# Also without the mark, which Android leaves out.
-_WHATSAPP_LINES = {
-    "media": r"<\u200e?[^<>\n]+ omitted>|.*\u200e(?:image|video|GIF|document) omitted",
-    "unsent": r"(?:This message was deleted|You deleted this message)(?: by admin [^\n]+)?\.?",
-    "call": r"Missed (?:group )?(?:voice|video) call",
-    "location": r"(?:[Ll]ive )?[Ll]ocation: https://\S+|[Ll]ive location shared",
-    "poll": r"POLL:\n.+",
-    "notice": rf"{_ENCRYPTED}|Waiting for this message\. This may take a while\.",
-}
-# Only behind the mark, or where no sender is named: people type these too.
-_WHATSAPP_MARKED_LINES = {
-    "media": r"(?:image|video|video note|audio|sticker|GIF|document|Contact card) omitted",
-    "call": r"(?:Missed )?(?:[Gg]roup )?(?:[Vv]oice|[Vv]ideo) call(?:[,.] .+)?",
-    "notice": r"Your security code with .+ changed\b.*",
-}
-# What a group was called may hold a colon; before it, ": " ends the name of a sender.
-_WHATSAPP_EVENT = re.compile(
-    r"(?:(?!: )[^\n])+? (?:created (?:group|community)"
-    r"|changed the (?:subject|group name)(?: from [“\"][^\n]*[”\"])? to) [“\"][^\n]*[”\"]\.?"
-    rf"|{_ENCRYPTED}"
-)
+_NAME = re.compile(r"\{names?\}")
 
 
-def _compile(patterns: dict[str, str]) -> dict[str, re.Pattern[str]]:
-    return {
-        kind: re.compile(rf"(?:{pattern})[.!]?", re.IGNORECASE | re.DOTALL) for kind, pattern in patterns.items()
-    }
+@dataclass(frozen=True, slots=True)
+class Notices:
+    """The rows of the table for one app and one place, as one pattern."""
+
+    pattern: re.Pattern[str]
+    kinds: dict[str, str]
+
+    def match(self, text: str) -> re.Match[str] | None:
+        """Match a whole text."""
+        return self.pattern.fullmatch(text) if len(text) <= MAX_NOTICE else None
+
+    def kind_of(self, text: str) -> str | None:
+        """Tell the kind of notice that a whole text is."""
+        found = self.match(text)
+        return self.kinds[found.lastgroup or ""] if found else None
 
 
-def _exactly(patterns: dict[str, str]) -> dict[str, re.Pattern[str]]:
-    return {kind: re.compile(pattern, re.DOTALL) for kind, pattern in patterns.items()}
+def rows_of(app: str, where: str) -> Iterator[tuple[str, str]]:
+    """Read kind and pattern of the rows for an app and a place, in every locale."""
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            row_app, _locale, row_where, kind, pattern = line.split("\t")
+            if (row_app, row_where) == (app, where):
+                yield kind, pattern
 
 
-_DEEDS, _LINES = map(_compile, (_MESSENGER_DEEDS, _MESSENGER_LINES))
-_WHATSAPP, _WHATSAPP_MARKED = map(_exactly, (_WHATSAPP_LINES, _WHATSAPP_MARKED_LINES))
+def notices_of(app: str, where: str, flags: re.RegexFlag, end: str = "") -> Notices:
+    """Compile the rows for an app and a place, in every locale.
+
+    Args:
+        app: of the table.
+        where: of the table.
+        flags: of the pattern.
+        end: what may follow each row's pattern.
+
+    Returns:
+        One pattern, and the kind of each of its rows.
+    """
+    numbers = count()
+    rows = {f"row{number}": row for number, row in enumerate(rows_of(app, where))}
+    patterns = (f"(?P<{group}>(?:{_spelled(row[1], numbers)}){end})" for group, row in rows.items())
+    return Notices(re.compile("|".join(patterns), flags), {group: row[0] for group, row in rows.items()})
+
+
+def _spelled(pattern: str, numbers: Iterator[int]) -> str:
+    for piece, spelled in _PIECES.items():
+        pattern = pattern.replace(piece, spelled)
+    return _NAME.sub(lambda _: rf"(?P<name{next(numbers)}>(?:(?!: )[^\n]){{1,300}}?)", pattern)
+
+
+_ANY_CASE = re.DOTALL | re.IGNORECASE
+_DEEDS, _LINES = (notices_of("messenger", where, _ANY_CASE, end="[.!]?") for where in ("deed", "line"))
 
 
 def messenger_notice(text: str, sender: str) -> str | None:
@@ -94,34 +95,9 @@ def messenger_notice(text: str, sender: str) -> str | None:
     Returns:
         The kind of notice.
     """
-    for actor in (f"{sender} ", "You "):
-        if text.startswith(actor):
-            deed = text.removeprefix(actor)
-            return _line(deed, _DEEDS) or _line(text, _LINES)
-    return _line(text, _LINES)
-
-
-def _line(text: str, patterns: dict[str, re.Pattern[str]]) -> str | None:
-    if len(text) > MAX_NOTICE:
-        return None
-    return next((kind for kind, pattern in patterns.items() if pattern.fullmatch(text)), None)
-
-
-def whatsapp_notice(text: str) -> str | None:
-    """Tell what WhatsApp puts in the place of a text, or None if a person wrote it.
-
-    Args:
-        text: what stands behind a sender's name, with the mark that an iPhone puts before what it inserts.
-
-    Returns:
-        The kind of notice; "event" for what stands behind the mark and is of no known kind.
-    """
-    shown = text.removeprefix(INSERTED)
-    if kind := _line(shown, _WHATSAPP):
-        return kind
-    return None if shown == text else _line(shown, _WHATSAPP_MARKED) or "event"
-
-
-def whatsapp_event(line: str) -> bool:
-    """Tell whether a line with ": " in it reports an event, rather than what a sender wrote."""
-    return len(line) <= MAX_NOTICE and bool(_WHATSAPP_EVENT.fullmatch(line))
+    line = text.strip()
+    for actor in (sender, "You"):
+        deed = line.removeprefix(actor)
+        if deed != line and deed[:1] in (" ", "'", "’") and (kind := _DEEDS.kind_of(deed.removeprefix(" "))):
+            return kind
+    return _LINES.kind_of(line)

@@ -80,3 +80,11 @@ def test_almost_no_packaged_english_conversation_is_dropped() -> None:
     decided = found["language"].drop_nulls()
     assert len(decided) > 5_000
     assert (decided != "en").sum() <= 1  # one is half Spanish
+
+
+def test_placeholders_are_no_prose_in_whatever_language() -> None:
+    lines = ["see you at eight", "which film is it", "the one with the dog", "bring a ticket"]
+    placeholder = "<Medien ausgeschlossen oder nicht mehr vorhanden>"
+    assert languages(["\n".join([*[placeholder] * 8, *lines])]) == ["en"]
+    assert languages(["\n".join([placeholder] * 8)]) == [None]
+    assert languages(["\n".join(f"{line} <Diese Nachricht wurde bearbeitet.>" for line in lines)]) == ["en"]

@@ -345,15 +345,14 @@ def test_too_many_rejected_files_fail_without_the_names_that_apps_give_them(tmp_
     ]
 
 
-def test_ambiguous_dates_name_the_key_that_decides(tmp_path: Path) -> None:
+def test_params_say_what_comes_first_in_dates_of_whatsapp_for_all_or_some_files(tmp_path: Path) -> None:
     (tmp_path / "logs" / "whatsapp").mkdir(parents=True)
     (tmp_path / "logs" / "whatsapp" / "chat.txt").write_text("01/02/24, 10:00 - Ann: hi\n")
-    with pytest.raises(DataError, match=r"ambiguous dates: set ingest\.whatsapp_dates"):
-        ingest(tmp_path, params("whatsapp"))
-    ingest(tmp_path, params("whatsapp", whatsapp_dates="month_first"))
-    assert read_messages(tmp_path / "out" / "messages")["sent_at"].to_list() == [
-        datetime(2024, 1, 2, 10, tzinfo=UTC)
-    ]
+    for dates in ("month_first", {"*.txt": "month_first"}):
+        ingest(tmp_path, params("whatsapp", whatsapp_dates=dates))
+        assert read_messages(tmp_path / "out" / "messages")["sent_at"].to_list() == [
+            datetime(2024, 1, 2, 10, tzinfo=UTC)
+        ]
 
 
 def test_a_small_broken_source_does_not_hide_behind_a_large_one(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_seinfeld_rejects_a_subtitle_before_any_speaker() -> None:
 @given(st.lists(st.sampled_from([*EPISODE.split("\n"), "9" * 400, "#"]) | st.text(max_size=5), max_size=12))
 def test_seinfeld_reads_any_lines(lines: list[str]) -> None:
     content = "".join(f"{line}\n" for line in lines)
-    items = seinfeld.parse("Seinfeld.S07E06.X.merged", content)
+    items = list(seinfeld.parse("Seinfeld.S07E06.X.merged", content))
     places = [item.line for item in items if not isinstance(item, Participant)]
     assert places == sorted(set(places))
     fates(items)

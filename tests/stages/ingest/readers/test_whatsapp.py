@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.common.messages import Message, Rejected
+from stages.common.messages import Message, Participant
 from stages.ingest.readers import whatsapp
 from stages.ingest.readers.whatsapp import Dates
 from tests.fixtures import LOGS, fates
@@ -45,7 +45,7 @@ def test_the_fixture_is_read_whole() -> None:
     assert messages[4].sent_at == datetime(2023, 12, 31, 0, 5, tzinfo=UTC)
     assert messages[5].sent_at == datetime(2023, 12, 31, 21, 15, tzinfo=UTC)
     assert Counter(item.kind for item in automated) == {
-        "notice": 2, "media": 3, "call": 2, "unsent": 1, "event": 2,
+        "notice": 2, "media": 3, "call": 2, "unsent": 1, "group": 2,
     }  # fmt: skip
 
 
@@ -84,28 +84,32 @@ def test_else_the_order_of_time_decides() -> None:
     )
 
 
-def test_dates_that_can_be_read_two_ways_are_reported_until_params_say_which() -> None:
+def test_a_chat_of_one_day_is_read_until_params_say_otherwise() -> None:
     text = "01/02/24, 10:00 - Zorblax: x\n01/02/24, 10:05 - Zorblax: y"
-    messages, (rejected,), _ = read(text)
-    assert messages == []
-    assert rejected == Rejected(FILE, 1, "file with ambiguous dates: set ingest.whatsapp_dates", "")
+    assert times(text)[0].startswith("2024-02-01")
     assert times(text, "day_first")[0].startswith("2024-02-01")
     assert times(text, "month_first")[0].startswith("2024-01-02")
     assert times("03/03/24, 10:00 - A: the same either way") == ["2024-03-03 10:00:00"]
 
 
-def test_a_pasted_line_of_the_other_order_costs_only_itself() -> None:
+def test_a_pasted_line_of_the_other_order_is_text_of_the_message_before() -> None:
     day = "".join(f"{day}/02/24, 10:00 - A: x\n" for day in (13, 14, 15))
     messages, rejected, _ = read(f"{day}02/16/24, 10:00 - A: pasted\nwith more")
-    assert len(messages) == 3
-    assert [(r.line, r.reason, r.row) for r in rejected] == [
-        (4, "date: no such moment", "02/16/24, 10:00 - A: pasted\nwith more")
-    ]
+    assert rejected == []
+    assert [message.text for message in messages] == ["x", "x", "x\n02/16/24, 10:00 - A: pasted\nwith more"]
 
 
-@pytest.mark.parametrize("head", ["31/02/24, 10:00", "13/02/24, 25:00", "13/02/24, 10:61", "13/02/24, 13:00 PM"])
-def test_moments_that_never_were_are_rejected(head: str) -> None:
-    messages, rejected, _ = read(f"13/02/24, 10:00 - A: x\n{head} - A: y")
+@pytest.mark.parametrize(
+    ("good", "head"),
+    [
+        ("13/02/24, 10:00", "31/02/24, 10:00"),
+        ("13/02/24, 10:00", "13/02/24, 25:00"),
+        ("13/02/24, 10:00", "13/02/24, 10:61"),
+        ("13/02/24, 10:00 AM", "13/02/24, 13:00 PM"),
+    ],
+)
+def test_moments_that_never_were_are_rejected(good: str, head: str) -> None:
+    messages, rejected, _ = read(f"{good} - A: x\n{head} - A: y")
     assert (len(messages), [r.line for r in rejected]) == (1, [2])
 
 
@@ -118,9 +122,9 @@ def test_moments_that_never_were_are_rejected(head: str) -> None:
         ("Ann: IMG-1.jpg (file attached)", "media"),
         ("Ann: This message was deleted", "unsent"),
         ("Ann: \u200eMissed video call", "call"),
-        ("Ann: \u200eAnn changed the group name", "event"),
-        ("Ann joined using this group's invite link", "event"),
-        ("Ann changed the subject to “a: b”", "event"),
+        ("Ann: \u200eAnn changed the group name", "group"),
+        ("Ann joined using this group's invite link", "group"),
+        ("Ann changed the subject to “a: b”", "group"),
         ("Messages and calls are end-to-end encrypted. Only people in this chat: you", "notice"),
         ("Missed voice call at 9:14 PM", "event"),
         ("Ann: <\u200eimage omitted>", "media"),
@@ -131,8 +135,8 @@ def test_moments_that_never_were_are_rejected(head: str) -> None:
         ("Ann: POLL:\nShould we go?\nOPTION: yes (1 vote)", "poll"),
         ("Ann: Waiting for this message. This may take a while.", "notice"),
         ("Ann: \u200eYour security code with Ben changed. Tap to learn more.", "notice"),
-        ('Ann created group "Trip: 2024"', "event"),
-        ("Ann changed the group name from “a: b” to “c: d”", "event"),
+        ('Ann created group "Trip: 2024"', "group"),
+        ("Ann changed the group name from “a: b” to “c: d”", "group"),
         ("Ann: the image omitted the best part", None),
         ("Ann: image omitted", None),
         ("Ann: <3>", None),
@@ -141,7 +145,26 @@ def test_moments_that_never_were_are_rejected(head: str) -> None:
         ("Ann: Location: my place at eight", None),
         ("Ann: video call, 8pm?", None),
         ("Ann: Video call", None),
-        ("Ann: null", None),
+        ("Ann: null", "media"),
+        ("Ann: null and void", None),
+        ("Ann: video note omitted", "media"),
+        ("Ann: Petra Nowak.vcf (file attached)", "contact"),
+        ("Ann: report.pdf (Datei angehängt)", "media"),
+        ("Ann: IMG-20240113-WA0001.jpg (ملف مرفق)", "media"),
+        ("Ann: \u200e<Anhang: 00000012-PHOTO-2024-01-02-10-01-00.jpg>", "media"),
+        ("Ann: You received a view once photo. For added privacy, you can only open it on your phone.", "media"),
+        ("Ann: You received a letter from school", None),
+        ("Ann: Voice call. 3 min", "call"),
+        ("Ann: Voice call. 3 men were singing", None),
+        ("Ann: EVENT:\nBirthday\nDate: 1 May", "event"),
+        ("Ann: EVENT: come all", None),
+        ("Ann: <Medien ausgeschlossen>", "media"),
+        ("Ann: Diese Nachricht wurde gelöscht", "unsent"),
+        ("Ann: diese Nachricht wurde gelöscht, schade", None),
+        ("Ann: <something new>", None),
+        ("~ AK: ~ AK created this group", "group"),
+        ("Ann: Ann changed this group's icon", "group"),
+        ("Ann: Ann changed her mind", None),
         ("Ann: waiting for this message to arrive", None),
         ("Ann: messages and calls are end-to-end encrypted, they say", None),
         ("Ann: your security code with the bank changed", None),
@@ -211,3 +234,128 @@ def test_every_entry_is_one_item(rows: list[tuple[int, int, int, str]]) -> None:
     said = "".join([*(m.text for m in messages), *(r.row for r in rejected)])
     kept = {c for _, _, _, body in rows for c in body if c.isalpha()}
     assert automated or kept <= {*said, *"".join(m.sender for m in messages)}
+
+
+def day(*lines: str) -> str:
+    return "\n".join(f"13/01/2024, 10:{minute:02} - {line}" for minute, line in enumerate(lines))
+
+
+def told(text: str, file: str = FILE) -> list[str]:
+    return [item.name for item in whatsapp.parse_file(file, text) if isinstance(item, Participant)]
+
+
+def test_a_caption_stays_when_its_file_goes() -> None:
+    messages, _, automated = read(
+        day(
+            "Ann: <Media omitted>\nlook at this",
+            "Ben: IMG-20240113-WA0001.jpg (file attached)\nthe dog",
+            "Ann: \u200elook here \u200eimage omitted",
+            "Ann: <Medien ausgeschlossen>\nund das",
+            "Ann: \u200e<attached: 00000012-PHOTO-2024-01-13-10-01-00.jpg>\nhome",
+        )
+    )
+    assert [message.text for message in messages] == ["look at this", "the dog", "look here", "und das", "home"]
+    assert automated == []
+
+
+@pytest.mark.parametrize(
+    "edited", ["<This message was edited>", "\u200e<This message was edited>", "<Se editó este mensaje.>"]
+)
+def test_what_says_that_a_text_was_edited_is_no_part_of_it(edited: str) -> None:
+    (message,), _, _ = read(day(f"Ann: two lines\nof words {edited}"))
+    assert message.text == "two lines\nof words"
+
+
+def test_placeholders_of_an_unknown_language_are_known_by_being_repeated() -> None:
+    omitted, edited = "<Mitä tahansa puuttuu>", "<Viestiä muokattiin jo>"
+    lines = [f"Ann: {omitted}", "Ben: nice", f"Ben: {omitted}", f"Ann: one {edited}", f"Ben: two {edited}"]
+    messages, _, automated = read(day(*lines))
+    assert [message.text for message in messages] == ["nice", "one", "two"]
+    assert [item.kind for item in automated] == ["media", "media"]
+
+
+@pytest.mark.parametrize("typed", ["<3", "<grin>", "1 < 2 and 3 > 2", "me <3 you", "<a href>text</a>"])
+def test_typed_angles_stay_however_often_they_are_repeated(typed: str) -> None:
+    assert [message.text for message in read(day(f"Ann: {typed}", f"Ben: {typed}"))[0]] == [typed, typed]
+
+
+def test_a_mark_that_was_lost_in_copying_shows_in_what_is_repeated() -> None:
+    messages, _, automated = read(day("Ann: image omitted", "Ben: who is that?", "Ann: image omitted"))
+    assert ([message.text for message in messages], len(automated)) == (["who is that?"], 2)
+
+
+def test_the_group_is_no_sender_of_what_is_reported_in_its_name() -> None:
+    text = day(
+        "Lunch Club: \u200eMessages and calls are end-to-end encrypted. No one outside of this chat can read them.",
+        "Lunch Club: Rudi Hollender added you",
+        "Lunch Club: \u200eRudi Hollender added Petra Nowak, Carl and +49 170 5550123",
+        "Lunch Club: You're now an admin",
+        "Rudi Hollender: where do we meet?",
+    )
+    messages, _, automated = read(text)
+    assert ([message.sender for message in messages], len(automated)) == (["Rudi Hollender"], 4)
+    assert told(text) == ["Carl", "Petra Nowak"]
+
+
+def test_gossip_in_the_form_of_a_report_stays_with_who_tells_it() -> None:
+    lines = [
+        "Ann: Ben left",
+        "Ben: Ann added salt to the soup",
+        "Ann: what?",
+        "Ben: You're now an admin",
+        "Ben: ha",
+    ]
+    assert len(read(day(*lines))[0]) == len(lines)
+
+
+def test_names_that_only_reports_and_contact_cards_tell_are_told() -> None:
+    text = day(
+        "Rudi Hollender added Petra Nowak", "Zoe left", "You added Max", "Ann: hi", "Ann: Uli Q.vcf (file attached)"
+    )
+    assert told(text) == ["Max", "Petra Nowak", "Rudi Hollender", "Uli Q", "Zoe"]
+
+
+@pytest.mark.parametrize(
+    ("file", "names"),
+    [
+        ("whatsapp/WhatsApp Chat with Wuya.txt", ["Wuya"]),
+        ("whatsapp/Chat with Wuya (1).txt", ["Wuya"]),
+        ("whatsapp/x/WhatsApp Chat - Wuya/_chat.txt", ["Wuya"]),
+        ("whatsapp/WhatsApp-Chat mit Wuya.txt", ["Wuya"]),
+        ("whatsapp/WhatsApp Chat with +44 7700 900123.txt", []),
+        ("whatsapp/WhatsApp Chat with Ann.txt", []),
+        ("whatsapp/notes.txt", []),
+    ],
+)
+def test_the_file_of_a_chat_of_two_tells_whom_it_is_with(file: str, names: list[str]) -> None:
+    assert told(day("Ann: hi", "Wuya Tanko: hello"), file) == names
+
+
+def test_the_file_of_a_group_tells_no_person() -> None:
+    file = "whatsapp/WhatsApp Chat with Lunch Club.txt"
+    assert told(day("Ann: hi", "Ben: hello", "Carl: hey"), file) == []
+    assert told(day("Ann turned off disappearing messages.", "Ann: hi"), file) == ["Lunch Club"]
+    assert told(day("Ann created group “Lunch Club”", "Ann: hi"), file) == []
+
+
+def test_a_typed_line_that_looks_like_an_event_is_text() -> None:
+    first, last = "13/01/2024, 10:00 - Ann: it leaves on", "13/01/2024, 10:01 - Ben: yes"
+    for typed in (
+        "14/01/2024, 10:00 - as planned",
+        "12/01/2024, 10:00 - as planned\nfine?",
+        "13/01/2024, 10:01 - a\nb",
+    ):
+        messages, _, automated = read(f"{first}\n{typed}\n{last}")
+        assert ([message.text for message in messages], automated) == ([f"it leaves on\n{typed}", "yes"], [])
+
+
+@pytest.mark.parametrize("line", ["13/01/2024, 10:00 - Ann hat etwas getan", "14/01/2024, 10:00 - Ben left"])
+def test_a_line_without_sender_is_an_event_if_its_time_fits_or_it_is_known(line: str) -> None:
+    messages, _, automated = read(f"13/01/2024, 10:00 - Ann: hi\n{line}\n13/01/2024, 10:01 - Ben: yes")
+    assert ([message.text for message in messages], [item.row for item in automated]) == (["hi", "yes"], [line])
+
+
+def test_an_event_in_the_hour_that_autumn_repeats_is_no_text() -> None:
+    lines = ["02:58 - Ann: hi", "02:01 - Ann hat etwas getan", "02:03 - Ben: yes"]
+    messages, _, automated = read("\n".join(f"29/10/2023, {line}" for line in lines))
+    assert ([message.text for message in messages], len(automated)) == (["hi", "yes"], 1)
