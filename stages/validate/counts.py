@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from stages.common.params import StageParams
+from stages.validate.leftover_pii import LEFTOVERS
 
 #: What is counted: how often a measure has a value in a source. Sums over parts of whole conversations are exact.
 COUNTS = pl.Schema({"source": pl.String(), "measure": pl.String(), "value": pl.String(), "count": pl.Int64()})
@@ -17,6 +18,9 @@ FLOOR = 50
 
 #: Rows of a conversation that must not all be lost: an export may be one conversation, and a source many exports.
 CONVERSATION_FLOOR = 20
+
+#: Rows with personal data left in a source below which their share is not judged: ordinary rows that look like it.
+LEFTOVER_FLOOR = 3
 
 SLOT = r"<([A-Z_]+)_([1-9][0-9]*)>"
 
@@ -76,7 +80,7 @@ def count_lost(messages: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
 
     Args:
         messages: rows of a messages table before any goes to quarantine, in whole conversations.
-        rejected: those that go.
+        rejected: those that go, with `rules`, the ids of what they broke.
 
     Returns:
         Columns of `COUNTS`.
@@ -84,7 +88,14 @@ def count_lost(messages: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
     before, gone = (table.group_by("source", "conversation_id").len() for table in (messages, rejected))
     lost = before.join(gone, on=before.columns, how="semi").filter(pl.col("len") >= CONVERSATION_FLOOR)
     everything = pl.lit("")
-    return merge([_values(rejected, "quarantined", everything), _values(lost, "conversation_lost", everything)])
+    leftover = rejected.filter(pl.col("rules").list.set_intersection(list(LEFTOVERS)).list.len() > 0)
+    return merge(
+        [
+            _values(rejected, "quarantined", everything),
+            _values(leftover, "leftover", everything),
+            _values(lost, "conversation_lost", everything),
+        ]
+    )
 
 
 def count_holes(messages: pl.DataFrame) -> pl.DataFrame:
@@ -162,11 +173,13 @@ def summarize(counts: pl.DataFrame, bands: Mapping[str, Band]) -> pl.DataFrame:
         slot_holes=of("slot_hole").sum(),
         conversations_lost=of("conversation_lost").sum(),
         quarantined=of("quarantined").sum(),
+        leftover=of("leftover").sum(),
         **{name: of(name).sum() for name in ("repeated", "only_slots", "foreign")},
     )
     shares = [
         *((name, pl.col("messages")) for name in ("reacted", "label", "repeated", "only_slots", "foreign")),
         ("quarantined", pl.col("rows_in")),
+        ("leftover", pl.col("rows_in")),
         ("one_sender", pl.col("conversations")),
         ("sender", pl.col("messages").sum()),
         ("conversation", pl.col("messages").sum()),
@@ -178,6 +191,7 @@ def summarize(counts: pl.DataFrame, bands: Mapping[str, Band]) -> pl.DataFrame:
             "rows_in",
             "messages",
             "quarantined",
+            "leftover",
             "conversations",
             "conversations_lost",
             "senders",
@@ -206,9 +220,13 @@ def judged(sources: pl.DataFrame) -> pl.DataFrame:
         "one_sender_share": "conversations",
         "quarantined_share": "rows_in",
     }
+    few = pl.col("leftover") < LEFTOVER_FLOOR
     return sources.with_columns(
-        pl.when((pl.col(of) >= FLOOR) | _is_lost(name)).then(pl.col(name)).otherwise(0.0).alias(name)
-        for name, of in total.items()
+        *(
+            pl.when((pl.col(of) >= FLOOR) | _is_lost(name)).then(pl.col(name)).otherwise(0.0).alias(name)
+            for name, of in total.items()
+        ),
+        leftover_share=pl.when(few).then(0.0).otherwise("leftover_share"),
     )
 
 

@@ -130,6 +130,7 @@ def share_rules(limits: Mapping[str, float]) -> tuple[Rule, ...]:
 #: Columns of the table of sources that have a limit, and what they are.
 SHARES = {
     "quarantined_share": "rows in quarantine",
+    "leftover_share": "rows with personal data left",
     "repeated_share": "messages said over and over by one sender in one conversation",
     "only_slots_share": "messages of slots alone",
     "foreign_share": "messages mostly in another script",

@@ -111,6 +111,9 @@ class Params(StageParams):
     max_quarantined_share: float = Field(ge=0.0, le=1.0)
     """Share of rows, of all and of each source, that may be rejected; beyond it the source changed, not a few rows.
     A source, or a conversation of 20 rows or more, that loses all of them stops the run whatever the share."""
+    max_leftover_share: float = Field(ge=0.0, le=1.0)
+    """Share of a source's rows in which personal data may be left; they go to quarantine. Beyond it, and in three
+    rows or more, the anonymiser is broken."""
     max_row_loss: float = Field(ge=0.0, le=1.0)
     """Share of an accepted source's messages, conversations or senders that may be gone."""
     max_share_change: float = Field(ge=0.0, le=1.0)
@@ -185,6 +188,7 @@ def source_rules(params: Params, sources: int) -> tuple[Rule, ...]:
     )
     limits = {
         "quarantined_share": params.max_quarantined_share,
+        "leftover_share": params.max_leftover_share,
         "repeated_share": params.max_repeated_share,
         "only_slots_share": params.max_only_slots_share,
         "foreign_share": params.max_foreign_share,
@@ -217,7 +221,9 @@ def validate(
         "sources": check(context, "sources", judged(sources), source_rules(params, sources.height)),
     }
     tables = {
-        ROWS: sources.select("source", "rows_in", "rows_out", "quarantined", "conversations_lost").to_dicts(),
+        ROWS: sources.select(
+            "source", "rows_in", "rows_out", "quarantined", "leftover", "conversations_lost"
+        ).to_dicts(),
         "Quarantine by rule": _by_rule(checked.findings),
         "Sizes and lengths in characters": sizes.join(lengths(checked.counts), on="source", how="left").to_dicts(),
         "Shares": sources.select("source", cs.ends_with("_share")).to_dicts(),
@@ -250,14 +256,17 @@ def _with_verdict(changed: pl.DataFrame, findings: Sequence[Finding]) -> list[di
 
 
 def _line(row: dict[str, Any]) -> str:
+    left = f", {row['leftover']:,} of them with personal data left" if row["leftover"] else ""
     lost = f", {row['conversations_lost']:,} conversations lost whole" if row["conversations_lost"] else ""
     counts = f"{row['rows_in']:,} rows in, {row['rows_out']:,} out, {row['quarantined']:,} quarantined"
-    return f"{row['source']}: {counts}{lost}"
+    return f"{row['source']}: {counts}{left}{lost}"
 
 
 def _stop(report: dict[str, Any], messages: Path, out: Path) -> DataError:
     lines = problems(report)
-    if {"quarantined_share", "quarantined_share_limited", "conversations_kept"} & set(report["broken"]):
+    if {"quarantined_share", "quarantined_share_limited", "leftover_share_limited", "conversations_kept"} & set(
+        report["broken"]
+    ):
         lines += [f"  {_line(row)}" for row in report["tables"][ROWS] if row["quarantined"]]
     drifted = [row for row in report["tables"].get("Drift since the accepted snapshot", []) if row["broken"]]
     lines += [
