@@ -71,21 +71,22 @@ def _add(mentions: Mentions, name: str, lexicon: Lexicon, *, words: Where | None
     if _ADDRESS.search(bare) or _ACCOUNT.fullmatch(bare):
         mentions.accounts.add(bare.lower().lstrip("@"))
         return
-    if len(whole) > 1 and unknown:
-        mentions.add(whole, Where.ANYWHERE)
+    for piece in (whole, *map(keys, bare.split())):  # "Ji-woo Kim", "Ji-woo"
+        if len(piece) > 1 and set(piece).intersection(unknown):
+            mentions.add(piece, Where.ANYWHERE)
     if words is None:
         return
     if len(whole) > 1 and parts:
         mentions.add(whole, words)
     for part in set(parts).difference(unknown):
-        mentions.add([part], _where(part, len(parts), words, lexicon))
+        mentions.add([part], _where(part, len(bare.split()), words, lexicon))
 
 
-def _where(part: str, parts: int, words: Where, lexicon: Lexicon) -> Where:
+def _where(part: str, pieces: int, words: Where, lexicon: Lexicon) -> Where:
     """Where a part that is a word is a name: the less it tells, the more must stand beside it."""
     if part in lexicon.kin_words:
         return Where.CAPITAL
-    return Where.CUED if parts > _LONG else words
+    return Where.CUED if pieces > _LONG else words
 
 
 def read_participants(path: Path, erased: Path, conversations: Iterable[str]) -> Participants:
