@@ -27,7 +27,8 @@ EMAIL = r"[^\s@<>]@[^\s@<>]+\.[A-Za-z]{2,}"
 URL = r"(?i)\b(?:https?|ftp)://\w|\bwww\.\w"
 
 #: A bare name under one of the oldest top-level domains. Also a missing blank ("bought it.net price").
-DOMAIN = r"(?i)[a-z0-9][a-z0-9-]*\.(?:com|org|net|edu|gov)\b"
+#: Only its last letter is asked for: what stands before it would be read again from each of its letters.
+DOMAIN = r"(?i)[a-z0-9]-*\.(?:com|org|net|edu|gov)\b"
 
 #: An at sign before a word that no other word touches; three characters, as "@7" and "@me" are no accounts.
 HANDLE = r"(?<![\w@.])@[A-Za-z_]\w{2,}"
