@@ -60,11 +60,11 @@ class Mentions:
 
     def add_found(self, names: Iterable[str], lexicon: Lexicon) -> None:
         """Add what was found in the conversation, whole and by part."""
-        spelled = {tuple(keys(name)) for name in names}
-        words = lexicon.common | (lexicon.often_names - {name[0] for name in spelled if len(name) == 1})
+        spelled = {tuple(keys(name)) for name in names} - {()}
         for name in spelled:
             for one in {name, *((part,) for part in name)}:
-                ambiguous = len(one) == 1 and one[0] in words
+                often = one not in spelled and one[0] in lexicon.often_names
+                ambiguous = len(one) == 1 and (often or one[0] in lexicon.common)
                 self.add(one, Where.CAPITAL if ambiguous else Where.ANYWHERE)
 
     def find(self, text: str, lexicon: Lexicon) -> Iterator[Span]:

@@ -76,8 +76,9 @@ class Reading:
         lexicon = self.lexicon
         if not all(word in lexicon.common and word not in lexicon.seldom_names for word in self.keys):
             return False
-        marked = any(word[0][0].isupper() for word in self.words[1:])
-        return not marked and not any(map(self._is_owner, range(len(self.keys)))) and not MY_NAME.search(self.text)
+        if any(word[0][0].isupper() for word in self.words[1:]) or any(map(self._is_owner, range(len(self.keys)))):
+            return False
+        return not MY_NAME.search(self.text)
 
     def rule(self, place: int) -> str:
         """Name the rule by which a word is a name, or nothing."""
@@ -119,8 +120,10 @@ class Reading:
 
     def _cue_of_capital(self, place: int) -> str:
         """Whether a common word that is no name elsewhere is one here: "I voted for Gates"."""
-        nobody = self.keys[place] in self.lexicon.never_names | self.lexicon.kin_words
-        if nobody or not self._is_capitalised(place) or opens_sentence(self.text, self.words[place]):
+        word, lexicon = self.keys[place], self.lexicon
+        if not self._is_capitalised(place) or word in lexicon.never_names or word in lexicon.kin_words:
+            return ""
+        if opens_sentence(self.text, self.words[place]):
             return ""
         return "cue" if self._follows(SPOKEN_OF, place) else ""
 
@@ -149,10 +152,11 @@ class Reading:
 
     def _is_spoken_of(self, place: int) -> bool:
         """Whether a word that nobody knows stands where people are spoken of or spoken to."""
-        spoken_of = self._follows(STRANGE, place) or any(self._precedes(c, place) for c in (OWNED, STRANGE_DOES))
-        spoken_to = place == 0 and self._precedes(ADDRESSED, place)
         small = self.words[place][0].islower() or self._is_capitalised(place)
-        return small and (spoken_of or spoken_to) and is_strange(self.keys[place])
+        if not small or not is_strange(self.keys[place]):
+            return False
+        spoken_of = self._follows(STRANGE, place) or any(self._precedes(c, place) for c in (OWNED, STRANGE_DOES))
+        return spoken_of or (place == 0 and self._precedes(ADDRESSED, place))
 
     def _is_told(self, place: int) -> bool:
         """Whether a capitalised word did what only people do: "Grace called me"."""

@@ -55,7 +55,7 @@ def find(text: str, entities: Sequence[Entity], lexicon: Lexicon) -> list[Span]:
 
 def _glued(reading: Reading) -> Iterator[Span]:
     """Names in one piece with other words: "JusticeForMateusz"."""
-    for match in reading.words:
+    for match in reading.words if _CAMEL.search(reading.text) else ():
         parts = _CAPITALISED.findall(match[0]) if _CAMEL.search(match[0]) else []
         lexicon = reading.lexicon
         if any(key(part) in lexicon.first_names or key(part) in lexicon.rare_first_names for part in parts):
