@@ -121,7 +121,9 @@ def _logger(stage: str, params: TrainingParams, data: Mapping[str, Path]) -> MLF
     )
     inputs = []
     for name, path in data.items():
-        source = mlflow.data.dataset_source_registry.resolve_dataset_source(str(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # two kinds of source take a path, and they are the same
+            source = mlflow.data.dataset_source_registry.resolve_dataset_source(str(path))
         dataset = mlflow.data.meta_dataset.MetaDataset(source, name=name, digest=digest_file(path)[7:43])
         inputs.append(mlflow.entities.DatasetInput(dataset=dataset._to_mlflow_entity(), tags=[]))
     with mlflow_errors("record a training run"):
