@@ -24,6 +24,9 @@ MANY = 100
 #: Words of a name above which each of them says little: "The Real King of Memes".
 _LONG = 2
 
+#: Letters in a row that a random id may hold: no part of "9bad3f" is a name.
+_CHANCE = 3
+
 _ADDRESS = re.compile(r"[@/]|://")
 _ACCOUNT = re.compile(r"\S*[\d_.]\S*")
 
@@ -65,10 +68,12 @@ def _add(mentions: Mentions, name: str, lexicon: Lexicon, *, words: Where | None
     bare = plain(name).text.strip("~ ")
     whole = [] if _ADDRESS.search(bare) else keys(bare)
     parts = [part for part in whole if part not in lexicon.function_words]
+    is_account = bool(_ACCOUNT.fullmatch(bare))
     unknown = [part for part in parts if not lexicon.is_word(part) and part not in lexicon.kin_words]
+    unknown = [part for part in unknown if not is_account or len(part) > _CHANCE]
     for part in unknown:
         mentions.add([part], others)
-    if _ADDRESS.search(bare) or _ACCOUNT.fullmatch(bare):
+    if is_account or _ADDRESS.search(bare):
         mentions.accounts.add(bare.lower().lstrip("@"))
         return
     for piece in (whole, *map(keys, bare.split())):  # "Ji-woo Kim", "Ji-woo"

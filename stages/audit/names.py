@@ -25,6 +25,8 @@ WAYS = ("whole", "capital", "at", "cue", "bare")
 
 _SLOT = re.compile(r"<[A-Z_]+_\d+>")
 _TOKEN = re.compile(r"[^\W\d_]+")
+#: A word of a name; "9bad3f" and "jo_90" have none.
+_NAME = re.compile(r"(?<!\w)[^\W\d_]+(?!\w)")
 _CUE_BEFORE = re.compile(
     r"(?:\bname is|\bname's|\bcall (?:me|him|her)|\btell|\bask(?:ed)?|\bsays?|\bsaid|\bmet) $", re.I
 )
@@ -42,7 +44,7 @@ class Names:
     @classmethod
     def of(cls, names: Sequence[str]) -> Names:
         """Take names apart; words that name nobody are no parts."""
-        words = [tuple(_folded(token) for token in _TOKEN.findall(name)) for name in names if "@" not in name]
+        words = [tuple(map(_folded, _NAME.findall(name))) for name in names if "@" not in name]
         nobody = function_words() | kin_words()
         parts = {part for word in words for part in word if len(part) > 1 and part not in nobody}
         wholes = {word for word in words if len(word) > 1 and (parts - dictionary()).intersection(word)}

@@ -91,6 +91,11 @@ def test_an_account_is_masked_as_it_is_spelled() -> None:
     assert masked(["ask x_90 or X_90", "x 90"], ["x_90"]) == [["x_90", "X_90"], []]
 
 
+def test_letters_of_a_random_id_are_no_name() -> None:
+    assert masked(["where is the dba team, bdf?"], ["9dba3bdf7"], ["4bdf9"]) == [[]]
+    assert masked(["yes mateusz", "and mateusz_90"], ["mateusz_90"]) == [["mateusz"], ["mateusz_90"]]
+
+
 def test_opaque_ids_hide_no_words() -> None:
     assert masked(["the waitress came", "ok user"], ["waitress", "user"], source="native") == [[], []]
     assert masked(["yes wuya"], ["wuya"], source="native") == [["wuya"]]

@@ -218,6 +218,11 @@ def test_where_all_names_are_masked_nothing_is_left(build: Path) -> None:
     assert {way: n for way, n in left.items() if n} == {"messages": 5}
 
 
+def test_letters_of_a_random_id_are_no_name(build: Path) -> None:
+    left = app(build, "tell bad jokes, Breaking Bad", people=[("9bad3f", "1"), ("x_bad", None)])
+    assert {way: n for way, n in left.items() if n} == {"messages": 1}
+
+
 def test_erased_people_are_looked_for_everywhere_by_every_name_they_have(build: Path) -> None:
     (build / "erase").mkdir()
     (build / "erase/list.txt").write_text("# none\nwhatsapp/Kolo Mina\n\n", encoding="utf-8")
