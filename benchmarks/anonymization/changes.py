@@ -93,7 +93,7 @@ def spans_of(build: Path, conversations: set[str]) -> Iterator[tuple[tuple[str, 
     """
     from stages.anonymize.engine import detect, prepare
     from stages.anonymize.lexicon import WordUsage, packaged
-    from stages.anonymize.participants import read_participants
+    from stages.anonymize.participants import erased_names, read_participants
     from stages.anonymize.worker import usage_of
 
     parts, usage = part_paths(build / "ingest/messages"), WordUsage.of([])
@@ -105,7 +105,8 @@ def spans_of(build: Path, conversations: set[str]) -> Iterator[tuple[tuple[str, 
         "conversation_id", as_dict=True, maintain_order=True
     )
     ids = [str(key[0]) for key in groups]
-    known = read_participants(build / "ingest/participants.parquet", build / "ingest/erased.parquet", ids)
+    people, erased = build / "ingest/participants.parquet", build / "ingest/erased.parquet"
+    known = read_participants(people, ids, erased_names(people, erased))
     prepared = prepare((group["text"].to_list() for group in groups.values()), lexicon)
     searches = (known.mentions(each, lexicon) for each in ids)
     for group, found in zip(groups.values(), detect(prepared, lexicon, 256, searches), strict=True):

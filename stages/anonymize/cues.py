@@ -11,6 +11,12 @@ _KIN = (
     "patient|passenger|driver|agent|professor|pastor|kid|twin|ex"
 )
 
+#: Characters of a text in front of a word that may hold a cue.
+REACH = 40
+
+#: "how's", "where is", "whos"
+_WHERE_IS = r"(?:how|where|who)(?:[’']?s| is)"
+
 #: Behind these a name follows, whatever it looks like: "my name is ...", "call me ...", "Mrs ...".
 INTRODUCED = re.compile(
     r"(?:\b(?:(?:first|last|full|middle|nick|sur|real)[ -]?)?name(?:[’']?s| is| was|d|:| =| -)?(?: is| was|:)?"
@@ -55,7 +61,7 @@ SPOKEN_OF = re.compile(
 #: The same, for a capitalised word that the recogniser takes for a place or a firm: to it, rare names are such.
 PERHAPS = re.compile(
     r"\b(?:with|to|give|does|did|so|by|love|us|better|named the \w+|a|for|ring|call|text|miss|hate|than|"
-    r"hows|how is|how[’']s|wheres|where is|where[’']s|whos|who is|who[’']s|what about|i[’']?m|invited)[, ]+$",
+    rf"{_WHERE_IS}|what about|i[’']?m|invited)[, ]+$",
     re.IGNORECASE,
 )
 
@@ -64,7 +70,7 @@ STRANGE = re.compile(
     r"(?:\b(?:with|without|by|for|and|about|than|except|besides|between|next to|hi to|hello to|heard from|"
     r"what about|miss|invited?|ring|call|text|dm|kiss|hug|marry|married|dump(?:ed)?|saw|seen|remind|thank|trust|"
     r"believe|help|pay|owes?|show|give|gave|bring|send|sent|let|wake(?: up)?|pick(?:ed)? up|dropp?(?:ed)? off|"
-    r"forgive|blame|warn|teach|block|unblock|add|beat|crush on|cheated on|does|did|(?:how|where|who)(?:[’']?s| is)|"
+    rf"forgive|blame|warn|teach|block|unblock|add|beat|crush on|cheated on|does|did|{_WHERE_IS}|"
     r"that[’']?s so|poor|love (?:u|you)|know better|sorry|dude|bro|come on)|,)[, \t]+$",
     re.IGNORECASE,
 )
@@ -153,13 +159,10 @@ _BEHIND_VERB = re.compile(
     re.IGNORECASE,
 )
 
-#: Characters in front of a word that are looked at.
-_WINDOW = 40
-
 
 def is_cued(text: str, start: int, end: int) -> bool:
     """Tell whether what stands beside some characters of a text speaks of a person."""
-    before = text[max(0, start - _WINDOW) : start]
+    before = text[max(0, start - REACH) : start]
     return bool(INTRODUCED.search(before) or SPOKEN_OF.search(before) or SPEAKS.match(text, end))
 
 
@@ -175,7 +178,7 @@ def is_determined(text: str, start: int, end: int, *, is_verb: bool) -> bool:
     Returns:
         Whether they are.
     """
-    before = text[max(0, start - _WINDOW) : start]
+    before = text[max(0, start - REACH) : start]
     if _DETERMINES.search(before):
         return True
     return is_verb and bool(_BEFORE_VERB.search(before) or _BEHIND_VERB.match(text, end))

@@ -117,7 +117,7 @@ def _is_name(text: str, words: Words, first: str, where: Where, lexicon: Lexicon
     if where is Where.ANYWHERE:
         return True
     start, end = words[0].start(), words[-1].end()
-    if text[start - 1 : start] == "@" or (all(map(_is_marked, words)) and not opens_sentence(text, words[0])):
+    if text[start - 1 : start] == "@" or (_is_marked(words) and not opens_sentence(text, words[0])):
         return True
     if where is Where.CAPITAL:
         return False
@@ -126,5 +126,5 @@ def _is_name(text: str, words: Words, first: str, where: Where, lexicon: Lexicon
     return where is Where.LIKELY and not is_determined(text, start, end, is_verb=first in lexicon.seldom_names)
 
 
-def _is_marked(word: re.Match[str]) -> bool:
-    return is_capitalised(word[0])
+def _is_marked(words: Words) -> bool:
+    return all(is_capitalised(word[0]) for word in words)

@@ -19,6 +19,7 @@ from stages.anonymize.cues import (
     PERHAPS,
     PLACE_BEFORE,
     PLACE_BEHIND,
+    REACH,
     SAYS_WHO,
     SPEAKS,
     SPOKEN_OF,
@@ -41,8 +42,7 @@ _PARTICLES = frozenset(_PARTICLE[3:-1].split("|"))
 _CONJUNCTIONS = frozenset({"and", "or", "und", "et"})
 _ARTICLES = frozenset({"the", "an"})
 
-#: Characters of a text that may hold a cue, and those that may end it.
-_REACH = 40
+#: Characters that may end a cue.
 _CUE_ENDS = frozenset(' \t\n"“(.,:=-')
 
 #: Words that a name may run on.
@@ -252,7 +252,7 @@ class Reading:
         start = self.words[place].start()
         if self.text[start - 1 : start] not in _CUE_ENDS:
             return False
-        return bool(cue.search(self.text[max(0, start - _REACH) : start]))
+        return bool(cue.search(self.text[max(0, start - REACH) : start]))
 
     def _precedes(self, cue: re.Pattern[str], place: int) -> bool:
         return bool(cue.match(self.text, self.words[place].end()))

@@ -94,32 +94,49 @@ def _where(part: str, pieces: int, words: Where, lexicon: Lexicon) -> Where:
     return Where.CUED if pieces > _LONG else words
 
 
-def read_participants(path: Path, erased: Path, conversations: Iterable[str]) -> Participants:
-    """Read who takes part in some conversations, and what erased people are called.
+def erased_names(path: Path, erased: Path) -> list[str]:
+    """Read what erased people are called: as the logs spell them, and as exports call their ids.
 
     Args:
         path: participants.parquet of the ingest stage.
         erased: erased.parquet of the ingest stage.
-        conversations: their ids.
 
     Returns:
         Their names.
 
     Raises:
-        DataError: if a file is not readable.
+        DataError: if one of the two is not readable.
     """
+    gone = _read(erased, ERASED).select("source", "sender")
+    theirs = _read(path, PARTICIPANTS).join(gone, on=["source", "sender"], how="semi")
+    return sorted({*gone.collect()["sender"], *theirs.collect()["name"]})
+
+
+def read_participants(path: Path, conversations: Iterable[str], erased: Collection[str] = ()) -> Participants:
+    """Read who takes part in some conversations.
+
+    Args:
+        path: participants.parquet of the ingest stage.
+        conversations: their ids.
+        erased: what erased people are called.
+
+    Returns:
+        Their names.
+
+    Raises:
+        DataError: if the table is not readable.
+    """
+    wanted = _read(path, PARTICIPANTS).filter(pl.col("conversation_id").is_in(list(conversations)))
+    found: dict[str, set[str]] = defaultdict(set)
+    for conversation_id, name in wanted.select("conversation_id", "name").collect().iter_rows():
+        found[conversation_id].add(name)
+    return Participants(found, erased)
+
+
+def _read(path: Path, schema: pl.Schema) -> pl.LazyFrame:
     try:
-        known = pl.scan_parquet(path).select(PARTICIPANTS.names())
-        gone = pl.read_parquet(erased, columns=ERASED.names())
-        wanted = known.filter(pl.col("conversation_id").is_in(list(conversations))).collect()
-        theirs = known.join(gone.lazy(), on=["source", "sender"], how="semi").collect()
+        table = pl.scan_parquet(path).select(schema.names())
+        table.collect_schema()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise DataError(f"{path}: expected a table of participants, got {type(error).__name__}") from None
-    return Participants(_by_conversation(wanted), sorted({*gone["sender"], *theirs["name"]}))
-
-
-def _by_conversation(table: pl.DataFrame) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
-    for conversation_id, name in table.select("conversation_id", "name").iter_rows():
-        found[conversation_id].add(name)
-    return found
+    return table

@@ -19,6 +19,7 @@ from pydantic import Field
 
 from rejoinder.progress import track
 from stages.anonymize.lexicon import WordUsage
+from stages.anonymize.participants import erased_names
 from stages.anonymize.preview import BATCH, preview
 from stages.anonymize.pseudonyms import key_id, load_key, pseudonym
 from stages.anonymize.spans import TYPES
@@ -76,7 +77,7 @@ def anonymize(
     usage, counts = WordUsage.of([]), Counts()
     for one in _each(params.workers, usage_of, [(part,) for part in parts], "counting words"):
         usage += one
-    work = Work(key, usage.common(), params.batch_size, *people)
+    work = Work(key, usage.common(), params.batch_size, people[0], erased_names(*people))
     arguments = [(part, *(directory / name / part.name for name in targets)) for part in parts]
     for done in _each(params.workers, work, arguments, "replacing"):
         counts += done

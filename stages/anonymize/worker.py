@@ -51,14 +51,14 @@ class Work:
         common: words that the corpus usually writes small.
         batch_size: messages that the recogniser takes at a time.
         participants: participants.parquet of the ingest stage.
-        erased: erased.parquet of the ingest stage.
+        erased: what erased people are called.
     """
 
     key: bytes
     common: frozenset[str]
     batch_size: int
     participants: Path
-    erased: Path
+    erased: Sequence[str]
 
     def __call__(self, part: Path, out: Path, surrogates: Path | None = None) -> Counts:
         """Anonymise one part.
@@ -77,7 +77,7 @@ class Work:
         said = [[texts[row] for row in rows] for rows in conversations.values()]
         lexicon = packaged().with_common(self.common)
         prepared = prepare(said, lexicon)
-        known = read_participants(self.participants, self.erased, conversations)
+        known = read_participants(self.participants, conversations, self.erased)
         searches = (known.mentions(conversation, lexicon) for conversation in conversations)
         spans = list(detect(prepared, lexicon, self.batch_size, searches))
         named = _with_pseudonyms(table, self.key)

@@ -77,27 +77,27 @@ def left_names(ingested: Path, anonymized: Path, lists: Path) -> Left:
     Raises:
         DataError: if the two tables do not hold the same rows.
     """
-    known = _by_conversation(ingested / "participants.parquet")
+    known, nobody = _by_conversation(ingested / "participants.parquet"), Names()
     erased = Names.of(sorted(_erased(ingested, lists)))
     left = Left()
     for raw, masked in zip(part_paths(ingested / "messages"), part_paths(anonymized), strict=True):
-        rows = pl.read_parquet(raw, columns=["source", "conversation_id", "order"])
+        rows = pl.read_parquet(raw, columns=["conversation_id", "order"])
         said = pl.read_parquet(masked, columns=["order", "text"])
         if not rows["order"].equals(said["order"]):
             raise DataError(
                 f"{masked}: expected the rows of {raw}, got others; next: run the stage anonymize again"
             )
-        for source, conversation, text in zip(rows["source"], rows["conversation_id"], said["text"], strict=True):
-            names = known.get(conversation, Names()) if source not in OPAQUE_IDS else Names()
+        for conversation, text in zip(rows["conversation_id"], said["text"], strict=True):
             left.messages += 1
-            left.by_way.update(found(text, names))
+            left.by_way.update(found(text, known.get(conversation, nobody)))
             left.by_way.update(way for way in found(text, erased) if way != "bare")
     return left
 
 
 def _by_conversation(participants: Path) -> Mapping[str, Names]:
     names: dict[str, list[str]] = defaultdict(list)
-    for conversation, name in pl.read_parquet(participants, columns=["conversation_id", "name"]).iter_rows():
+    told = pl.scan_parquet(participants).filter(~pl.col("source").is_in(OPAQUE_IDS))  # opaque ids name nobody
+    for conversation, name in told.select("conversation_id", "name").collect().iter_rows():
         names[conversation].append(name)
     return {conversation: Names.of(known) for conversation, known in names.items()}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from stages.anonymize.engine import detect, prepare
 from stages.anonymize.lexicon import packaged
-from stages.anonymize.participants import MANY, Participants, read_participants
+from stages.anonymize.participants import MANY, Participants, erased_names, read_participants
 from stages.common.errors import DataError
 from stages.common.messages import ERASED, PARTICIPANTS
 
@@ -126,12 +126,13 @@ def test_files_are_read_by_conversation_and_erased_people_by_the_names_of_their_
     ]  # fmt: skip
     pl.DataFrame(rows, PARTICIPANTS, orient="row").write_parquet(tmp_path / "people.parquet")
     pl.DataFrame([("telegram", "user3", 1)], ERASED, orient="row").write_parquet(tmp_path / "erased.parquet")
-    found = read_participants(tmp_path / "people.parquet", tmp_path / "erased.parquet", ["telegram/1"])
+    erased = erased_names(tmp_path / "people.parquet", tmp_path / "erased.parquet")
+    assert erased == ["Kolo", "user3"]
+    found = read_participants(tmp_path / "people.parquet", ["telegram/1"], erased)
     assert found == Participants({"telegram/1": {"Wuya", "Tanko"}}, ["Kolo", "user3"])
 
 
 def test_a_table_that_is_none_is_said(tmp_path: Path) -> None:
     (tmp_path / "people.parquet").write_bytes(b"no table")
-    pl.DataFrame(schema=ERASED).write_parquet(tmp_path / "erased.parquet")
     with pytest.raises(DataError, match="expected a table of participants"):
-        read_participants(tmp_path / "people.parquet", tmp_path / "erased.parquet", ["telegram/1"])
+        read_participants(tmp_path / "people.parquet", ["telegram/1"])

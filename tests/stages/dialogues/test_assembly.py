@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,7 +11,6 @@ from rejoinder.release.model_files import TOKENIZER
 from rejoinder.text import normalize
 from stages.common.base_encoder import base_folder
 from stages.common.errors import ParamsError
-from stages.common.messages import MESSAGES
 from stages.common.text_keys import normalized
 from stages.dialogues.gaps import add_gaps, cut_dialogues, gap_histogram, gap_report, gap_thresholds
 from stages.dialogues.lengths import length_histogram, length_report, lengths, token_counts
@@ -21,43 +19,28 @@ from stages.dialogues.pairs import add_drop_reasons, add_splits, make_pairs, spl
 from stages.dialogues.replies import add_answered
 from stages.dialogues.reply_base import build_reply_base, count_said, k_curve, late_cut, vetted
 from stages.dialogues.turns import fold_repeats, merge_turns, number_turns
+from tests.stages.dialogues.talk import Said
+from tests.stages.dialogues.talk import messages as said
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
 TEA = ["I really like green tea", "so do I my friend", "what else do you like"]
-Row = tuple[str, str, float, str]
 
 
-def messages(*rows: Row) -> pl.DataFrame:
-    """(conversation, sender, seconds, text) -> messages with keys; a text with "!" was found funny."""
-    full = [
-        (
-            "s",
-            c,
-            f"{n}",
-            sender,
-            START + timedelta(seconds=at),
-            n,
-            text,
-            "funny" if "!" in text else None,
-            "user",
-            None,
-        )
-        for n, (c, sender, at, text) in enumerate(rows)
-    ]
-    table = pl.DataFrame(full, schema=MESSAGES, orient="row")
+def messages(*rows: Said) -> pl.DataFrame:
+    """Talk, with keys."""
+    table = said(*rows)
     return table.with_columns(key=normalized(table["text"]), split=pl.lit("train"))
 
 
-def placed(*rows: Row) -> pl.DataFrame:
+def placed(*rows: Said) -> pl.DataFrame:
     spaced = add_gaps(messages(*rows))
     return add_answered(number_turns(cut_dialogues(spaced, gap_thresholds(spaced, 90, 60))))
 
 
-def turns_of(*rows: Row) -> pl.DataFrame:
+def turns_of(*rows: Said) -> pl.DataFrame:
     return merge_turns(fold_repeats(placed(*rows), 3))
 
 
-def pairs_of(*rows: Row) -> pl.DataFrame:
+def pairs_of(*rows: Said) -> pl.DataFrame:
     turns = add_drop_reasons(turns_of(*rows), 0.5).with_columns(
         said=pl.lit(0, pl.UInt64), tokens=pl.lit(3, pl.UInt32)
     )

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stages.common.errors import DataError
-from stages.common.messages import MESSAGES
 from stages.dialogues import stage as dialogues
 from stages.dialogues.funnels import Funnel, balance, funnels_of, lines_by_source
 from stages.dialogues.stage import PAIRS, Params, assemble, offer
+from tests.stages.dialogues.talk import messages
 
 PARAMS = Params(
     gap_percentile=90.0, min_gap_s=60.0, spam_repeats=3, context_turns=2, distractors=3,
@@ -22,28 +21,7 @@ PARAMS = Params(
     min_reply_senders=2, max_reply_chars=30, late_share=0.2, test_items=20, validation_items=20, test_pool=200,
     validation_pool=200, negatives=5, seed=1,
 )  # fmt: skip
-START = datetime(2024, 1, 1, tzinfo=UTC)
 CANARY = "zebra-quartz-canary"
-
-
-def messages(*rows: tuple[str, str, float, str]) -> pl.DataFrame:
-    """(conversation, sender, seconds, text) -> a messages table; a text with "!" was found funny."""
-    full = [
-        (
-            "s",
-            c,
-            f"{n}",
-            sender,
-            START + timedelta(seconds=at),
-            n,
-            text,
-            "funny" if "!" in text else None,
-            "user",
-            None,
-        )
-        for n, (c, sender, at, text) in enumerate(rows)
-    ]
-    return pl.DataFrame(full, schema=MESSAGES, orient="row")
 
 
 def some_messages(conversations: int) -> pl.DataFrame:
