@@ -33,15 +33,15 @@ def make(workspace: Workspace, target: str, pace: Mapping[str, float], following
     start = time.monotonic()
     console = Console()
     try:
-        if (current := trained_already(workspace)) is not None:
-            console.print(
-                f"Nothing to do: {current} holds what these data, code and parameters make.", highlight=False
-            )
-            return
-        trained = train(workspace, Lines(pace))
+        current = trained_already(workspace)
+        trained = train(workspace, Lines(pace)) if current is None else None
     except RejoinderError as error:
         sys.exit(f"make {target}: {error}")
-    console.print(report(workspace, trained, (time.monotonic() - start) / 60), highlight=False)
+    if trained is not None:
+        console.print(report(workspace, trained, (time.monotonic() - start) / 60), highlight=False)
+    else:
+        nothing = f"Nothing to do: {current} holds what these data, code and parameters make."
+        console.print(nothing, highlight=False, soft_wrap=True)
     console.print("\n".join(["next:", *(f"  {command}" for command in following)]), highlight=False, soft_wrap=True)
 
 

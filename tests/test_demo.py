@@ -142,6 +142,7 @@ def test_the_second_run_does_nothing_and_says_so(demo: Demo) -> None:
     done = run(demo.checkout, *DEMO, settings=demo.settings)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Nothing to do: rejoinder-demo #1")
+    assert 'ask "I feel lonely"' in done.stdout  # what to do next, as after the first run
     assert built == {p: p.stat().st_mtime_ns for p in (demo.folder / "build").rglob("*") if p.is_file()}
 
 
