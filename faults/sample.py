@@ -49,7 +49,7 @@ def built(root: Path, seed: int = 0, serial: int = 1) -> Installed:
     """A signed release with a real provenance and bill of materials; another seed is another model."""
     installed = pin(build_bundles(root, seed), serial)
     manifests = {kind: read_manifest(path) for kind, path in installed.bundles.items()}
-    metrics = {"retrieval/pairs/exported/r_at_1": 0.3, "gains/exported_over_untuned/difference": 0.1}
+    metrics = {"retrieval/pairs/served/r_at_1": 0.3, "gains/served_over_untuned/difference": 0.1}
     (installed.folder / "provenance.json").write_bytes(provenance(installed.release))
     (installed.folder / "bom.json").write_bytes(bill_of_materials(installed.release, manifests, metrics))
     seal(installed.folder, installed.release)

@@ -13,7 +13,7 @@ from flows.train import Trained
 from flows.workspace import Workspace
 from rejoinder.parts import PHRASES
 
-_SYSTEMS = ("random", "length", "bm25", "untuned", "teacher", "exported")
+_SYSTEMS = ("random", "length", "bm25", "untuned", "teacher", "served")
 
 
 def report(workspace: Workspace, trained: Trained, minutes: float) -> Table:
@@ -37,13 +37,13 @@ def report(workspace: Workspace, trained: Trained, minutes: float) -> Table:
 
 def _figures(workspace: Workspace) -> list[tuple[str, str]]:
     metrics = json.loads(workspace.measured.read_text())
-    random, gain = metrics["retrieval"]["random"], metrics["gains"]["teacher_over_untuned"]["random"]
+    random, gain = metrics["retrieval"]["random"], metrics["gains"]["served_over_untuned"]["random"]
     speed = metrics["speed"]
     ratio = speed["ratio_to_sentence_transformers_untuned"]
     return [
         ("data", _data(json.loads(workspace.dialogues.read_text()))),
         ("R@1 of 100", ", ".join(f"{n} {random[n]['r_at_1']:.3f}" for n in _SYSTEMS)),
-        ("teacher's gain", f"{gain['difference']:+.3f}  95% [{gain['low']:+.3f}, {gain['high']:+.3f}]"),
+        ("over untuned", f"{gain['difference']:+.3f}  95% [{gain['low']:+.3f}, {gain['high']:+.3f}]"),
         ("encoding", f"{ratio:.1f} x sentence-transformers, smallest cosine {speed['min_cosine']:.6f}"),
         ("sizes", ", ".join(f"{kind} {mb:.1f} MB" for kind, mb in metrics["sizes_mb"].items())),
         ("opening", _opening(metrics["opening"])),
@@ -62,10 +62,8 @@ def _opening(opening: dict[str, float]) -> str:
 
 
 def _cache(cache: dict[str, float]) -> str:
-    messages, contexts = cache["later_messages_covered"], cache["later_contexts_covered"]
-    return (
-        f"{cache[PHRASES.name]:,} phrases cover {messages:.1%} of later messages, {contexts:.1%} of later contexts"
-    )
+    messages, turns = cache["later_messages_covered"], cache["later_turns_covered"]
+    return f"{cache[PHRASES.name]:,} phrases cover {messages:.1%} of later messages, {turns:.1%} of later turns"
 
 
 def program(name: str) -> str:

@@ -13,6 +13,8 @@ STAGES = (
     "vectorizer",
     "student",
     "export",
+    "turns",
+    "heads",
     "cache",
     "index",
     "audit",

@@ -21,11 +21,13 @@ from registry.publish.keys import SigningKey, new_key
 from registry.publish.sign import sign
 from registry.pull.install import activate, install_bundle, install_release, locked, part_dir
 from rejoinder.parts import Kind, required_kinds
+from rejoinder.parts.heads import CONTEXT, REPLY, Heads, open_heads
+from rejoinder.parts.heads import write_probes as write_head_probes
 from rejoinder.parts.opened import open_model
 from rejoinder.parts.phrases import write_cache
 from rejoinder.parts.probes import write_probes
-from rejoinder.parts.replies import IndexedReply, write_index
-from rejoinder.parts.vectorizer import load_vectorizer
+from rejoinder.parts.replies import IndexedReply, write_index, write_turns
+from rejoinder.parts.vectorizer import Vectorizer, load_vectorizer
 from rejoinder.release.canonical import Digest, digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release, Signer
 from rejoinder.release.manifest import Manifest, read_manifest, write_manifest
@@ -43,6 +45,8 @@ os.environ["REJOINDER_TEST_KEY"] = str(KEY)  # processes that a test starts sign
 KINDS = required_kinds()
 DIM = 32
 OPSET = 17
+#: Turns that the tests' context head reads, and the length of what heads make.
+TURNS, HEADS_DIM = 3, 16
 FORMS = ("cpu", "fp16")
 TOLERANCE = {"CPUExecutionProvider": 1e-6, "CUDAExecutionProvider": 1e-5}
 
@@ -156,6 +160,66 @@ def build_bundles(
     facts = {"shard_rows": rows, "context_turns": 2, "candidates": 20}
     write_manifest(bundles["index"], "index", vectorizer.id, facts)
     return bundles
+
+
+def build_heads(root: Path, bundles: Mapping[Kind, Path], seed: int = 0) -> dict[Kind, Path]:
+    """Build heads under `root`, and an index made with them, for the vectorizer of other bundles."""
+    vectorizer, _ = open_model(bundles["model"])
+    made = {**bundles, "heads": root / "heads", "index": root / "index-of-heads"}
+    made["heads"].mkdir(parents=True)
+    facts = {"turns": TURNS, "turn_dim": vectorizer.dim, "dim": HEADS_DIM}
+    write_head_models(made["heads"], seed, vectorizer.dim)
+    write_head_probes(made["heads"], Heads(made["heads"], **facts), vectorizer.encode(PHRASES))
+    manifest = write_manifest(made["heads"], "heads", vectorizer.id, facts)
+    index_of_heads(made["index"], made["heads"], manifest, vectorizer)
+    return made
+
+
+def index_of_heads(directory: Path, heads: Path, manifest: Manifest, vectorizer: Vectorizer) -> None:
+    """Build an index with heads."""
+    directory.mkdir()
+    turns = vectorizer.encode(REPLIES)
+    write_turns(directory, REPLIES, turns)
+    vetted = [IndexedReply(text, 5 + number % 7, 9) for number, text in enumerate(REPLIES)]
+    rows = write_index(directory, vetted, open_heads(heads, manifest).replies(turns), 30)
+    facts = {"shard_rows": rows, "context_turns": TURNS, "candidates": 20, "ties": {"heads": manifest.digest}}
+    write_manifest(directory, "index", vectorizer.id, facts)
+
+
+def write_head_models(directory: Path, seed: int, turn_dim: int) -> None:
+    """Write two linear heads: a context is the sum of its turns, its own counting double, a reply is one turn."""
+    from onnx import TensorProto, checker, helper, numpy_helper, save
+
+    node, info = helper.make_node, helper.make_tensor_value_info
+    matrix = np.random.default_rng(seed).standard_normal((turn_dim, HEADS_DIM)).astype(np.float32)
+    constants = [numpy_helper.from_array(matrix, "matrix")]
+    unit = [
+        node("MatMul", ["summed", "matrix"], ["made"]),
+        node("ReduceL2", ["made"], ["norm"], axes=[1], keepdims=1),
+        node("Div", ["made", "norm"], ["vectors"]),
+    ]
+    weighted = [
+        node("Add", ["mask", "own"], ["weights"]),
+        node("Unsqueeze", ["weights", "last"], ["wide"]),
+        node("Mul", ["turns", "wide"], ["kept"]),
+        node("ReduceSum", ["kept", "first"], ["summed"], keepdims=0),
+    ]
+    axes = [numpy_helper.from_array(np.array([n], np.int64), name) for n, name in ((2, "last"), (1, "first"))]
+    flags = [info(name, TensorProto.FLOAT, ["n", TURNS]) for name in ("mask", "own")]
+    graphs = {
+        CONTEXT: ([*weighted, *unit], [info("turns", TensorProto.FLOAT, ["n", TURNS, turn_dim]), *flags], axes),
+        REPLY: (
+            [node("Identity", ["turns"], ["summed"]), *unit],
+            [info("turns", TensorProto.FLOAT, ["n", turn_dim])],
+            [],
+        ),
+    }
+    for name, (nodes, inputs, more) in graphs.items():
+        vectors = info("vectors", TensorProto.FLOAT, ["n", HEADS_DIM])
+        graph = helper.make_graph(nodes, "tiny", inputs, [vectors], [*constants, *more])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+        checker.check_model(model)
+        save(model, str(directory / name))
 
 
 def pin(bundles: Mapping[Kind, Path], serial: int = 1, **fields: Any) -> Installed:

@@ -98,7 +98,7 @@ def test_the_second_run_does_nothing_and_says_so(project: Path) -> None:
 
 def test_metrics_and_plots_are_drawn(project: Path) -> None:
     metrics = run(project, "dvc", "metrics", "show")
-    assert "r_at_1.exported" in metrics.stdout.replace("\n", "")
+    assert "r_at_1.served" in metrics.stdout.replace("\n", "")
     plots = run(project, "dvc", "plots", "show", "--out", "plots")
     assert plots.returncode == 0, plots.stderr
     assert (project / "plots" / "index.html").read_text().count("vega") > 4
@@ -148,7 +148,7 @@ def test_a_killed_stage_leaves_nothing_half_written_and_the_next_run_heals(
     # The healed run made another model: it was measured against release #1 and became #2.
     measured = json.loads((project / "build" / "benchmark" / "metrics.json").read_text())
     assert "champion" in measured["retrieval"]["random"]
-    assert "exported_over_champion" in measured["gains"]
+    assert "served_over_champion" in measured["gains"]
     assert Store(project / "store").current().release.serial == 2
 
 

@@ -143,7 +143,9 @@ def _bom(release: Release, manifests: Mapping[Kind, Manifest], base: str | None)
     data = [_package(name, ComponentType.DATA, _DATASET) for name in DATASETS]
     libraries = [_package(name, ComponentType.LIBRARY) for name in _installed_libraries()]
     refs = {kind: Dependency(bundle.bom_ref) for kind, bundle in bundles.items()}
-    made_with = [Dependency(bundles[part.bundle].bom_ref, [refs[tie] for tie in part.ties]) for part in parts]
+    made_with = [
+        Dependency(bundles[part.bundle].bom_ref, [refs[tie] for tie in part.ties if tie in refs]) for part in parts
+    ]
     needs = [*refs.values(), *(Dependency(library.bom_ref) for library in libraries)]
     return Bom(
         serial_number=uuid5(_NAMESPACE, release.content),

@@ -48,13 +48,15 @@ class Trace:
 
     Attributes:
         release: which release answered.
-        source: where the context's vector came from: "cold", "hot" or "model".
+        source: the dearest of `sources`: whether the model had to run; empty if nothing was encoded.
+        sources: where the vector of each turn that was read came from, oldest first: "cold", "hot" or "model".
         candidates: best first, the dropped ones too.
         steps: in the order they ran.
     """
 
     release: str
     source: str
+    sources: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     steps: tuple[StepTrace, ...]
 

@@ -12,6 +12,7 @@ from rejoinder.answer.reply import Reply, StepTrace, Trace
 from rejoinder.answer.retrieve import encode, retrieve
 from rejoinder.answer.state import State, Step
 from rejoinder.dialogue import Dialogue
+from rejoinder.parts.cached import dearest
 from rejoinder.parts.opened import OpenRelease
 
 #: How an answer is made, in this order.
@@ -50,7 +51,12 @@ class Responder:
         for step in self._steps:
             state, trace = _timed(step, state)
             traces.append(trace)
-        return Reply(state.text, Trace(str(self._opened.release), state.source, state.candidates, tuple(traces)))
+        return Reply(
+            state.text,
+            Trace(
+                str(self._opened.release), dearest(state.sources), state.sources, state.candidates, tuple(traces)
+            ),
+        )
 
 
 def _timed(step: Step, before: State) -> tuple[State, StepTrace]:

@@ -6,14 +6,21 @@ from dataclasses import replace
 
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
-from rejoinder.text import context_text
+from rejoinder.text import context_text, normalize
 
 
 def encode(state: State) -> State:
     """Turn the last turns into a vector."""
-    turns = int(state.release.index.facts["context_turns"])
-    encoded = state.release.encoder.encode([context_text(state.dialogue.texts, turns)])
-    return replace(state, vector=encoded.vectors[0], source=encoded.sources[0])
+    release = state.release
+    if release.heads is None:  # made before there were heads: the last turns are one text
+        turns = int(release.index.facts["context_turns"])
+        encoded = release.encoder.encode([context_text(state.dialogue.texts, turns)])
+        return replace(state, vector=encoded.vectors[0], sources=encoded.sources)
+    said = [turn for turn in state.dialogue.turns if normalize(turn.text)] or state.dialogue.turns[-1:]
+    last = said[-release.heads.turns :]
+    encoded = release.encoder.encode([turn.text for turn in last])
+    vector = release.heads.context(encoded.vectors, [turn.speaker == "bot" for turn in last])
+    return replace(state, vector=vector, sources=encoded.sources)
 
 
 def retrieve(state: State) -> State:

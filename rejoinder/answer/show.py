@@ -32,6 +32,7 @@ def as_dict(reply: Reply, open_ms: float) -> dict[str, Any]:
         "text": reply.text,
         "release": trace.release,
         "source": trace.source,
+        "sources": trace.sources,
         "milliseconds": {name: round(value, 3) for name, value in spent.items()},
         "steps": [asdict(step) | {"milliseconds": round(step.milliseconds, 3)} for step in trace.steps],
         "candidates": [asdict(candidate) for candidate in trace.candidates],

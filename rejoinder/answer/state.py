@@ -20,7 +20,7 @@ class State:
         release: answers; steps only read it.
         dialogue: what has been said, oldest turn first.
         vector: float32 [dim], the context's.
-        source: where the vector came from: "cold", "hot" or "model".
+        sources: where the vector of each turn that was read came from, oldest first: "cold", "hot" or "model".
         candidates: best first. None is ever taken out: one that may not be said is marked with the reason.
         text: the reply.
     """
@@ -28,7 +28,7 @@ class State:
     release: OpenRelease
     dialogue: Dialogue
     vector: Vectors | None = None
-    source: str = ""
+    sources: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     text: str | None = None
 

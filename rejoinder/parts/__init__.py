@@ -24,7 +24,8 @@ class Part:
         files: pattern of the names of its files; a bundle holds no others.
         facts: keys that its manifest must have to be read; see docs/bundle-format.md.
         ties: bundles of the same release that it was made with. Everything is tied to the vectorizer by its id; of
-            any other the manifest's fact `ties` holds the digest.
+            any other the manifest's fact `ties` holds the digest. One that is not `required` may be absent, but
+            from the release and from the fact alike.
         module: opens, probes and measures it (`rejoinder.parts.opening.PartModule`); imported only after proof.
         purpose: one sentence for the bill of materials.
         required: whether every release has it; a release made before an optional part joined simply lacks it.
@@ -62,17 +63,26 @@ PARTS: tuple[Part, ...] = (
         required=True,
     ),
     Part(
+        name="heads",
+        bundle="heads",
+        files=r"(context|reply)\.onnx|(turns|contexts|replies)\.npy",
+        facts=("turns", "turn_dim", "dim"),
+        ties=("model",),
+        module="rejoinder.parts.heads",
+        purpose="Turns vectors of turns into those of a context and of a reply: two small ONNX models, with probes",
+    ),
+    Part(
         name="replies",
         bundle="index",
-        files=r"shard-[0-9]{3,}\.faiss|replies\.jsonl",
+        files=r"shard-[0-9]{3,}\.faiss|replies\.jsonl|(keys|turns)\.npy",
         facts=("shard_rows", "context_turns", "candidates"),
-        ties=("model",),
+        ties=("model", "heads"),
         module="rejoinder.parts.replies",
         purpose="Replies, each said by several people, and the vectors they are found by, made by the model",
         required=True,
     ),
 )
-VECTORIZER, PHRASES, REPLIES = PARTS[:3]
+VECTORIZER, PHRASES, HEADS, REPLIES = PARTS[:4]
 
 
 def kinds() -> tuple[Kind, ...]:

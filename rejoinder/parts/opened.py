@@ -21,7 +21,7 @@ from rejoinder.errors import (
     RejoinderError,
     StoreError,
 )
-from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind, Part, in_order
+from rejoinder.parts import HEADS, PHRASES, REPLIES, VECTORIZER, Kind, Part, in_order
 from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.release.document import Release
 from rejoinder.release.manifest import Manifest, file_problems, read_manifest
@@ -31,7 +31,9 @@ from rejoinder.store.lease import take_lease
 from rejoinder.store.store import Store
 
 if TYPE_CHECKING:
-    from rejoinder.parts.phrases import CachedVectorizer, PhraseCache
+    from rejoinder.parts.cached import CachedVectorizer
+    from rejoinder.parts.heads import Heads
+    from rejoinder.parts.phrases import PhraseCache
     from rejoinder.parts.replies import ReplyIndex
     from rejoinder.parts.vectorizer import Vectorizer
 
@@ -43,7 +45,7 @@ class OpenRelease:
     Attributes:
         release: which one.
         parts: each open part by its kind; a kind that the release lacks is not there.
-        encoder: the vectorizer with the phrase cache in front.
+        encoder: the vectorizer with everything in front of it whose vectors are shipped.
         lease: keeps the store from removing the release.
     """
 
@@ -61,6 +63,11 @@ class OpenRelease:
     def cache(self) -> PhraseCache:
         """Vectors of common phrases."""
         return cast("PhraseCache", self.parts[PHRASES.bundle])
+
+    @property
+    def heads(self) -> Heads | None:
+        """Make contexts and replies of turns; None in a release that encodes a context as one text."""
+        return cast("Heads | None", self.parts.get(HEADS.bundle))
 
     @property
     def index(self) -> ReplyIndex:
@@ -102,9 +109,11 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
     except BaseException:
         lease.close()
         raise
-    from rejoinder.parts.phrases import CachedVectorizer
+    from rejoinder.parts.cached import CachedVectorizer
 
-    encoder = CachedVectorizer(parts[VECTORIZER.bundle], parts[PHRASES.bundle])
+    turns = parts[REPLIES.bundle].turns
+    cold = [parts[PHRASES.bundle].table, *([] if turns is None else [turns])]
+    encoder = CachedVectorizer(parts[VECTORIZER.bundle], cold)
     return OpenRelease(installed.release, parts, encoder, lease)
 
 

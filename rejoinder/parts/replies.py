@@ -1,4 +1,7 @@
-"""Reply index: FAISS shards, opened memory-mapped, and the replies their rows stand for."""
+"""Reply index: FAISS shards, opened memory-mapped, the replies their rows stand for, and these as turns.
+
+What the bot has said comes back as a turn of the next context; its vector is shipped, so that no model is needed.
+"""
 
 from __future__ import annotations
 
@@ -15,16 +18,20 @@ import numpy as np
 import numpy.typing as npt
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
-from rejoinder.parts import VECTORIZER
+from rejoinder.parts import HEADS, VECTORIZER
 from rejoinder.parts.arrays import Vectors, unit_rows
 from rejoinder.parts.probes import pick_rows, stored_vectors_problems
+from rejoinder.parts.vector_table import TableFiles, VectorTable, write_table
 from rejoinder.release.manifest import Manifest
+from rejoinder.text import normalize
 
 if TYPE_CHECKING:
+    from rejoinder.parts.heads import Heads
     from rejoinder.parts.opening import Opening
     from rejoinder.parts.vectorizer import Vectorizer
 
 REPLIES_FILE = "replies.jsonl"
+TURNS = TableFiles("keys.npy", "turns.npy")
 _MEMORY_FACTOR = 4  # bytes of memory per byte of replies.jsonl; the shards are mapped
 _MAGIC = b"IxSQ"  # FAISS's name of a scalar quantizer; other kinds nest, loop, or name files of their own
 _LIMITS = threading.Lock()  # FAISS's limits are the process's, not the call's
@@ -57,6 +64,18 @@ class Hit:
 def shard_file(number: int) -> str:
     """File name of a shard."""
     return f"shard-{number:03d}.faiss"
+
+
+def write_turns(directory: Path, texts: Sequence[str], vectors: Vectors) -> None:
+    """Write the vectors that replies have as turns.
+
+    Args:
+        directory: an existing directory.
+        texts: n replies.
+        vectors: float32 [n, turn_dim], their vectors by the vectorizer.
+    """
+    first = list({normalize(text): row for row, text in reversed(list(enumerate(texts)))}.values())
+    write_table(directory, [texts[row] for row in first], vectors[first], TURNS)
 
 
 def write_index(directory: Path, replies: Sequence[IndexedReply], vectors: Vectors, shard_rows: int) -> list[int]:
@@ -173,6 +192,11 @@ def shard_problems(shard: Any, name: str, rows: int, dim: int | None) -> list[Pr
     return [Problem(f"{name} {what}", str(expected), str(got)) for what, expected, got in checks if expected != got]
 
 
+def has_turns(manifest: Manifest) -> bool:
+    """Whether an index ships the vectors of its replies as turns: one that was made with heads does."""
+    return TURNS.vectors in manifest.files
+
+
 def fact_problems(manifest: Manifest) -> list[Problem]:
     """Check the facts that an index is opened by.
 
@@ -230,13 +254,16 @@ def read_replies(path: Path, rows: int) -> list[IndexedReply]:
 class ReplyIndex:
     """An opened index. Safe to share between threads."""
 
-    def __init__(self, directory: Path, manifest: Manifest, dim: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, manifest: Manifest, dim: int | None = None, turn_dim: int | None = None
+    ) -> None:
         """Map the shards; the directory's bytes must have been verified.
 
         Args:
             directory: a verified index bundle.
             manifest: its manifest.
             dim: length that its vectors must have; by default all shards must agree.
+            turn_dim: length that the replies' vectors as turns must have, if known.
 
         Raises:
             BundleError: if a file cannot be read or is not what the manifest says; names every file.
@@ -256,6 +283,12 @@ class ReplyIndex:
         try:
             self.replies = read_replies(directory / REPLIES_FILE, sum(rows))
         except (FormatError, ConsistencyError) as error:
+            errors.append(error)
+        self.turns: VectorTable | None = None
+        try:
+            if has_turns(manifest):
+                self.turns = VectorTable(directory, TURNS, dim=turn_dim)
+        except BundleError as error:
             errors.append(error)
         if errors:
             raise BundleError.all_of(str(directory), errors)
@@ -318,15 +351,34 @@ class ReplyIndex:
 def open_part(opening: Opening) -> ReplyIndex:
     """Map the reply index of a release."""
     vectorizer: Vectorizer = opening.opened[VECTORIZER.bundle]
-    return ReplyIndex(opening.directory, opening.manifest, vectorizer.dim)
+    heads: Heads | None = opening.opened.get(HEADS.bundle)
+    dim = vectorizer.dim if heads is None else heads.dim
+    return ReplyIndex(opening.directory, opening.manifest, dim, vectorizer.dim)
 
 
 def probe(opening: Opening, index: ReplyIndex) -> list[Problem]:
     """Encode rows again, picked by the bundle's digest."""
     vectorizer: Vectorizer = opening.opened[VECTORIZER.bundle]
+    heads: Heads | None = opening.opened.get(HEADS.bundle)
     rows = pick_rows(opening.manifest.digest, len(index))
-    fresh = vectorizer.encode([index.replies[row].text for row in rows])
-    return stored_vectors_problems("index vectors", fresh, index.reconstruct(rows), opening.tolerance)
+    texts = [index.replies[row].text for row in rows]
+    turns = fresh = vectorizer.encode(texts)
+    problems = []
+    if heads is not None:
+        problems = _turn_problems(index, texts, turns, opening.tolerance)
+        fresh = heads.replies(turns)
+    stored = index.reconstruct(rows)
+    return problems + stored_vectors_problems("index vectors", fresh, stored, opening.tolerance)
+
+
+def _turn_problems(index: ReplyIndex, texts: Sequence[str], fresh: Vectors, tolerance: float) -> list[Problem]:
+    if index.turns is None:
+        return [Problem("index turns", "the replies' vectors as turns, as of every index made with heads", "none")]
+    stored = [index.turns.get(text) for text in texts]
+    lost = [row for row, vector in enumerate(stored) if vector is None]
+    if lost:
+        return [Problem("index turns", "every reply found", f"misses for {len(lost)} of {len(texts)}")]
+    return stored_vectors_problems("index turns", fresh, np.stack([v for v in stored if v is not None]), tolerance)
 
 
 def memory(manifest: Manifest, provider: str | None) -> int:

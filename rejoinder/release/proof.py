@@ -193,6 +193,9 @@ def _tie_problems(kind: Kind, manifest: Manifest, manifests: Mapping[Kind, Manif
     for tie in (tie for tie in part_of(kind).ties if tie != VECTORIZER.bundle):
         held = made_with.get(tie) if isinstance(made_with, dict) else None
         present = manifests[tie].digest if tie in manifests else None
+        may_lack = not part_of(tie).required and not (isinstance(made_with, dict) and tie in made_with)
+        if present is None and may_lack:
+            continue  # made before that part joined, in a release without it
         if present is None or held != present:
             got = str(held)[:80] if present else "a release without it"
             problems.append(Problem(f"{kind} made with {tie}", present or f"a {tie} bundle", got))

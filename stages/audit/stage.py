@@ -71,6 +71,11 @@ def needles(canaries: Path, erased: Path) -> tuple[list[str], list[str]]:
     return secrets, read_json(erased)["senders"]
 
 
+def _arrived(messages: Path) -> int:
+    """Count the canaries that came through."""
+    return sum(int(pl.read_parquet(part)["source"].eq(SOURCE).sum()) for part in part_paths(messages))
+
+
 def _found(hits: Iterable[Hit], first: int, last: int) -> list[dict[str, Any]]:
     return [{"number": hit.needle - first, "file": str(hit.path)} for hit in hits if first <= hit.needle < last]
 
@@ -103,6 +108,8 @@ def run(
     vectorizer: Path,
     student: Path,
     export: Path,
+    turns: Path,
+    heads: Path,
     cache: Path,
     index: Path,
     out: Path,
@@ -119,6 +126,8 @@ def run(
         vectorizer: output of the stage `vectorizer`.
         student: output of the stage `student`.
         export: output of the stage `export`.
+        turns: output of the stage `turns`.
+        heads: output of the stage `heads`.
         cache: output of the stage `cache`.
         index: output of the stage `index`.
         out: directory to make: audit.json.
@@ -127,27 +136,24 @@ def run(
     secrets, erased = needles(canaries, anonymize / "erased.json")
     local, unsearched = stores()
     built = [anonymize / "messages", anonymize / "surrogates", anonymize / "card.json", anonymize / "entities.json"]
-    built += [validate, dialogues, vectorizer, student, export, cache, index]
+    built += [validate, dialogues, vectorizer, student, export, turns, heads, cache, index]
     paths = files([*built, *LOGS, *local])
     hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
-    parts = part_paths(anonymize / "messages")
-    arrived = sum(pl.read_parquet(part)["source"].eq(SOURCE).sum() for part in parts)
+    senders = senders_by_phrase(validate / "messages")
+    report = {
+        "files": len(paths),
+        "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1),
+        "not_searched": unsearched,
+        "canaries": {
+            "planted": len(read_json(canaries)),
+            "arrived": _arrived(anonymize / "messages"),
+            "secrets": len(secrets),
+            "found": _found(hits, 0, len(secrets)),
+        },
+        "erased": {"senders": len(erased), "found": _found(hits, len(secrets), len(secrets) + len(erased))},
+        "names": left_names(ingest, anonymize / "messages", erase).report(),
+        "min_senders": params.min_senders,
+        "support": _support(dialogues, cache, index, senders, params.min_senders),
+    }
     with atomic_directory(out) as directory:
-        report = {
-            "files": len(paths),
-            "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1),
-            "not_searched": unsearched,
-            "canaries": {
-                "planted": len(read_json(canaries)),
-                "arrived": int(arrived),
-                "secrets": len(secrets),
-                "found": _found(hits, 0, len(secrets)),
-            },
-            "erased": {"senders": len(erased), "found": _found(hits, len(secrets), len(secrets) + len(erased))},
-            "names": left_names(ingest, anonymize / "messages", erase).report(),
-            "min_senders": params.min_senders,
-            "support": _support(
-                dialogues, cache, index, senders_by_phrase(validate / "messages"), params.min_senders
-            ),
-        }
         write_json(directory / "audit.json", report)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rejoinder.parts.arrays import Vectors
+from rejoinder.parts.heads import Contexts, Heads
 from rejoinder.progress import track
 from rejoinder.text import context_text, words
 from stages.evaluation.candidates import Bm25, Candidates
@@ -13,6 +15,8 @@ from stages.evaluation.retrieval import LISTS, Ranks, Scores, bootstrap_interval
 
 #: Scores of one system, computed when called.
 System = Callable[[], Scores]
+#: How far up the gold reply must be in each list: of a whole pool hardly anything puts it first.
+AT = {"random": 1, "hard": 1, "full": 10}
 
 
 def random_scores(candidates: Candidates, seed: int) -> Scores:
@@ -32,6 +36,29 @@ def bm25_scores(candidates: Candidates, context_turns: int) -> Scores:
     ranker = Bm25(candidates.pool["text"].to_list())
     contexts = candidates.items["context"].to_list()
     return np.stack([ranker.scores(context_text(turns, context_turns)) for turns in contexts])
+
+
+def heads_scores(encode: Callable[[list[str]], Vectors], heads: Heads, candidates: Candidates) -> Scores:
+    """Score every pool reply for every item as a release with heads does: each turn alone, heads on top.
+
+    Args:
+        encode: texts to unit rows, float32 [n, turn_dim].
+        heads: make contexts and replies of turns.
+        candidates: the fixed lists.
+
+    Returns:
+        float32 [items, pool].
+    """
+    contexts = [turns[-heads.turns :] for turns in candidates.items["context"].to_list()]
+    own = [turns[-heads.turns :] for turns in candidates.items["context_own"].to_list()]
+    pool = candidates.pool["text"].to_list()
+    distinct = list(dict.fromkeys([*(turn for turns in contexts for turn in turns), *pool]))
+    vectors, row_of = encode(distinct), {text: row for row, text in enumerate(distinct)}
+    laid = Contexts(len(contexts), heads.turns, heads.turn_dim)
+    for row, turns in enumerate(contexts):
+        laid.put(row, vectors[[row_of[turn] for turn in turns]], own[row])
+    scores: Scores = heads.contexts(laid) @ heads.replies(vectors[[row_of[text] for text in pool]]).T
+    return scores
 
 
 def evaluate(systems: dict[str, System], candidates: Candidates) -> dict[str, dict[str, Ranks]]:
@@ -75,8 +102,10 @@ def table(
     return rows
 
 
-def gain(better: Ranks, worse: Ranks, candidates: Candidates, rounds: int, seed: int) -> dict[str, float]:
-    """Difference of R@1 between two systems on the same items, with its 95% interval.
+def gain(
+    better: Ranks, worse: Ranks, candidates: Candidates, *, rounds: int, seed: int, k: int = 1
+) -> dict[str, float]:
+    """Difference of R@k between two systems on the same items, with its 95% interval.
 
     Args:
         better: ranks of the one, int64 [items].
@@ -84,11 +113,12 @@ def gain(better: Ranks, worse: Ranks, candidates: Candidates, rounds: int, seed:
         candidates: the lists that were ranked.
         rounds: resamples of the bootstrap.
         seed: of the bootstrap.
+        k: how far up the gold reply must be.
 
     Returns:
         difference, low, high.
     """
-    difference = (better <= 1).astype(np.float64) - (worse <= 1)
+    difference = (better <= k).astype(np.float64) - (worse <= k)
     conversations = candidates.items["conversation_id"].to_list()
     low, high = bootstrap_interval(difference, conversations, rounds=rounds, seed=seed)
     return {"difference": float(difference.mean()), "low": low, "high": high}

@@ -45,20 +45,18 @@ def coverage_curve(phrases: list[str], traffic: Mapping[str, int], points: int =
     return rows
 
 
-def later_contexts(pairs: pl.DataFrame, context_turns: int) -> Counter[str]:
-    """What the runtime would have looked up in the later slice: the context of every reply, canonical.
+def later_turns(pairs: pl.DataFrame) -> Counter[str]:
+    """What would have entered a dialogue in the later slice: the turn that every reply answers, canonical.
 
     Args:
         pairs: all pairs, with `late`.
-        context_turns: turns joined into a context.
 
     Returns:
-        Count of each context.
+        Count of each turn.
     """
-    from rejoinder.text import context_text, normalize
+    from stages.common.text_keys import normalized
 
-    late = pairs.filter(pairs["late"])["context"].to_list()
-    return Counter(normalize(context_text(turns, context_turns)) for turns in late)
+    return Counter(normalized(pairs.filter(pairs["late"])["context"].list.last()).to_list())
 
 
 def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
@@ -68,7 +66,7 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
         params: section `cache`.
         dialogues: output of the stage `dialogues`.
         export: output of the stage `export`.
-        out: directory to make: cache/ (the bundle), coverage of messages and of contexts, metrics.json.
+        out: directory to make: cache/ (the bundle), coverage of messages and of turns, metrics.json.
     """
     import polars as pl
 
@@ -77,11 +75,11 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
     from rejoinder.release.manifest import write_manifest
     from stages.common.encoding import encode_all
 
-    vectorizer, model = open_model(export / VECTORIZER.bundle)
+    vectorizer, _ = open_model(export / VECTORIZER.bundle)
     phrases = pl.read_parquet(dialogues / "phrases.parquet")["key"].to_list()[: params.phrases]
     messages = dict(pl.read_parquet(dialogues / "traffic.parquet").select("key", "count").rows())
-    contexts = later_contexts(pl.read_parquet(dialogues / "pairs.parquet"), model.facts["context_turns"])
-    curves = {"message": coverage_curve(phrases, messages), "context": coverage_curve(phrases, contexts)}
+    turns = later_turns(pl.read_parquet(dialogues / "pairs.parquet", columns=["late", "context"]))
+    curves = {"message": coverage_curve(phrases, messages), "turn": coverage_curve(phrases, turns)}
     with atomic_directory(out) as directory:
         bundle = directory / PHRASES.bundle
         bundle.mkdir()

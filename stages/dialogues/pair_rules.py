@@ -27,9 +27,9 @@ def facts(pairs: pl.DataFrame, copies: Collection[str]) -> pl.DataFrame:
         copies: conversations that repeat another one of these pairs.
 
     Returns:
-        One row a pair: pair_id, split, splits (of its conversation), context_turns, shortest_turn and reply_chars
-        (characters), reaction, weak_reaction, weak_outside_training, weak_and_explicit, gold_among_distractors,
-        copy.
+        One row a pair: pair_id, split, splits (of its conversation), context_turns, own_left_out (of a turn it is
+        not told whose it is), shortest_turn and reply_chars (characters), reaction, weak_reaction,
+        weak_outside_training, weak_and_explicit, gold_among_distractors, copy.
     """
     weak = pl.col("weak_reaction").is_not_null()
     table = pairs.select(
@@ -39,6 +39,7 @@ def facts(pairs: pl.DataFrame, copies: Collection[str]) -> pl.DataFrame:
         "weak_reaction",
         splits=pl.col("split").n_unique().over("conversation_id").cast(pl.Int64),
         context_turns=pl.col("context").list.len().cast(pl.Int64),
+        own_left_out=(pl.col("context").list.len() != pl.col("context_own").list.drop_nulls().list.len()),
         shortest_turn=pl.col("context").list.eval(pl.element().str.strip_chars().str.len_chars()).list.min(),
         reply_chars=pl.col("reply").str.strip_chars().str.len_chars(),
         weak_outside_training=weak & (pl.col("split") != "train"),
@@ -63,6 +64,7 @@ def pair_rules() -> tuple[Rule, ...]:
         _rule("one_split", "all pairs of a conversation are in one split", _BETWEEN, "splits", max_value=1),
         _never("copy", "a conversation repeats another one, of whatever split"),
         _rule("context_present", "there is a context", _BETWEEN, "context_turns", min_value=1),
+        _never("own_left_out", "it is not told of every turn of the context whose it is"),
         _rule("context_filled", "no turn of the context is empty", _BETWEEN, "shortest_turn", min_value=1),
         _rule("reply_filled", "the reply is not empty", _BETWEEN, "reply_chars", min_value=1),
         _one_of("reaction", REACTIONS),

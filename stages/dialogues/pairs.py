@@ -64,11 +64,13 @@ def make_pairs(turns: pl.DataFrame, context_turns: int) -> pl.DataFrame:
 
     Returns:
         One row a pair: pair_id, the columns of its turn (its text as `reply`), and of the turns before it, or up to
-        the one that it says to answer, `context`, `context_said` and `context_tokens` (lists, oldest first);
+        the one that it says to answer, `context`, `context_own` (whether by the one who replies), `context_said`
+        and `context_tokens` (lists, oldest first);
         `answer` is the canonical form of the first message of the turn after it, null at a dialogue's end.
     """
     group = (*CONVERSATION, "dialogue")
-    before = {"text": "context", "said": "context_said", "tokens": "context_tokens"}
+    turns = turns.with_columns(person=pl.col("sender").rank("dense").cast(pl.Int64))
+    before = {"text": "context", "said": "context_said", "tokens": "context_tokens", "person": "context_people"}
     contexts = {
         name: pl.concat_list(
             pl.col(column).shift(n).over(group) for n in range(context_turns, 0, -1)
@@ -79,6 +81,8 @@ def make_pairs(turns: pl.DataFrame, context_turns: int) -> pl.DataFrame:
         place=pl.int_range(pl.len()).over(group), answer=pl.col("first").shift(-1).over(group), **contexts
     )
     placed = follow_replies(placed, before.items(), context_turns)
+    own = (pl.col("context_people") - pl.col("person")).list.eval(pl.element() == 0)
+    placed = placed.with_columns(context_own=own).drop("context_people", "person")
     pair_id = pl.format("{}/{}/{}", "conversation_id", "dialogue", "place")
     return placed.filter(pl.col("drop_reason").is_null()).with_columns(pair_id=pair_id).rename({"text": "reply"})
 

@@ -38,8 +38,8 @@ from stages.dialogues.weak_reactions import add_weak_reactions, weak_report
 from stages.evaluation.candidates import build_candidates
 
 PAIRS = (
-    "pair_id", "source", "conversation_id", "split", "sender", "role", "started_at", "late", "context", "reply",
-    "repeats", "reaction", "weak_reaction", "weak_rule", "weak_weight", "distractors",
+    "pair_id", "source", "conversation_id", "split", "sender", "role", "started_at", "late", "context",
+    "context_own", "reply", "repeats", "reaction", "weak_reaction", "weak_rule", "weak_weight", "distractors",
 )  # fmt: skip
 
 

@@ -29,8 +29,8 @@ class Candidates:
     """Items, the pool of replies they choose from, and two lists an item.
 
     Attributes:
-        items: one row an item: pair_id, conversation_id, context (list of turns), gold (pool row),
-            random and hard (lists of pool rows, the gold one not among them).
+        items: one row an item: pair_id, conversation_id, context (list of turns), context_own (of each, whether by
+            the one who replies), gold (pool row), random and hard (lists of pool rows without the gold one).
         pool: one row a distinct reply: text, conversations (those in which it was said).
     """
 
@@ -95,7 +95,7 @@ def build_candidates(pairs: pl.DataFrame, *, items: int, pool_size: int, negativ
             f"candidate lists: expected {negatives} negatives an item, got {shortest} for some. "
             "Next: add conversations, or lower dialogues.negatives"
         )
-    table = chosen.select("pair_id", "conversation_id", "context").with_columns(
+    table = chosen.select("pair_id", "conversation_id", "context", "context_own").with_columns(
         gold=pl.Series(gold, dtype=pl.Int64),
         **{kind: pl.Series(rows) for kind, rows in lists.items()},
     )

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import onnx
 import torch
 
 from stages.training.encoder import SentenceEncoder
-
-OPSET = 18
-INPUTS = ("input_ids", "attention_mask")
+from stages.training.onnx_files import export_onnx, save_clean
 
 
 def export_fp32(encoder: SentenceEncoder, path: Path) -> None:
@@ -22,45 +18,10 @@ def export_fp32(encoder: SentenceEncoder, path: Path) -> None:
     Args:
         encoder: in evaluation mode.
         path: the file to write.
-
-    Raises:
-        RuntimeError: if the encoder or a part of it is in training mode before or after: dropout would be
-            exported with it.
     """
-    _require_eval(encoder)
     tokens = torch.ones(2, 8, dtype=torch.long)
-    free = {name: {0: "rows", 1: "tokens"} for name in INPUTS}
-    # The tracer warns of values it fixes; parity on texts of other lengths shows that none of ours matters.
-    with torch.inference_mode(), warnings.catch_warnings(action="ignore"):
-        torch.onnx.export(
-            encoder, (tokens, tokens), str(path), dynamo=False, opset_version=OPSET, input_names=list(INPUTS),
-            output_names=["vectors"], dynamic_axes={**free, "vectors": {0: "rows"}},
-        )  # fmt: skip
-    _require_eval(encoder)
-    save_clean(onnx.load(path), path)
-
-
-def _require_eval(encoder: SentenceEncoder) -> None:
-    if any(part.training for part in encoder.modules()):
-        raise RuntimeError("the encoder is in training mode: expected evaluation mode around an export")
-
-
-def save_clean(model: Any, path: Path) -> None:
-    """Write a model as one file without anything that tells where or how it was made.
-
-    Args:
-        model: an ONNX model; changed in place.
-        path: the file to write.
-    """
-    for part in (model, model.graph):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    model.producer_name = model.producer_version = ""
-    for node in model.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
-    onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString(deterministic=True))
+    both = {0: "rows", 1: "tokens"}
+    export_onnx(encoder, {"input_ids": (tokens, both), "attention_mask": (tokens, both)}, path)
 
 
 def to_fp16(source: Path, target: Path) -> None:

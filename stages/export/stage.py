@@ -159,7 +159,7 @@ def describe(directory: Path, student: SentenceEncoder) -> VectorizerSpec:
     from rejoinder.release.model_files import FORMS, TOKENIZER, model_file
     from rejoinder.release.vectorizer_spec import VectorizerSpec
     from rejoinder.text import NORMALIZATION_VERSION
-    from stages.export.onnx_forms import OPSET
+    from stages.training.onnx_files import OPSET
 
     present = [form for form in FORMS.values() if (directory / model_file(form)).exists()]
     return VectorizerSpec(

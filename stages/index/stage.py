@@ -1,4 +1,7 @@
-"""Index: vetted replies + model bundle -> the index bundle, vectors by the exported vectorizer."""
+"""Index: vetted replies + model and heads bundles -> the index bundle.
+
+replies -> vectors as turns, by the exported vectorizer (shipped: the bot says them) -> reply head -> shards
+"""
 
 from __future__ import annotations
 
@@ -19,37 +22,44 @@ class Params(StageParams):
     """Replies that the runtime takes from the index for each answer."""
 
 
-def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
+def run(params: Params, *, dialogues: Path, export: Path, heads: Path, out: Path) -> None:
     """Build the index bundle.
 
     Args:
         params: section `index`.
         dialogues: output of the stage `dialogues`.
         export: output of the stage `export`.
+        heads: output of the stage `heads`.
         out: directory to make: index/ (the bundle), metrics.json.
     """
     import faiss
     import polars as pl
 
-    from rejoinder.parts import REPLIES, VECTORIZER
+    from rejoinder.parts import HEADS, REPLIES, VECTORIZER
+    from rejoinder.parts.heads import open_heads
     from rejoinder.parts.opened import open_model
-    from rejoinder.parts.replies import IndexedReply, write_index
-    from rejoinder.release.manifest import write_manifest
+    from rejoinder.parts.replies import IndexedReply, write_index, write_turns
+    from rejoinder.release.manifest import read_manifest, write_manifest
     from stages.common.encoding import encode_all
 
     faiss.omp_set_num_threads(1)  # one thread, one order of work, one file
-    vectorizer, model = open_model(export / VECTORIZER.bundle)
+    vectorizer, _ = open_model(export / VECTORIZER.bundle)
+    manifest = read_manifest(heads / HEADS.bundle)
+    opened = open_heads(heads / HEADS.bundle, manifest, vectorizer.dim)
     rows = pl.read_parquet(dialogues / "replies.parquet").select("text", "senders", "count").to_dicts()
     replies = [IndexedReply(**row) for row in rows]
-    vectors = encode_all(vectorizer, [reply.text for reply in replies], "index: encoding")
+    texts = [reply.text for reply in replies]
+    turns = encode_all(vectorizer, texts, "index: encoding")
     with atomic_directory(out) as directory:
         bundle = directory / REPLIES.bundle
         bundle.mkdir()
-        shard_rows = write_index(bundle, replies, vectors, params.shard_rows)
+        write_turns(bundle, texts, turns)
+        shard_rows = write_index(bundle, replies, opened.replies(turns), params.shard_rows)
         facts = {
             "shard_rows": shard_rows,
-            "context_turns": model.facts["context_turns"],
+            "context_turns": opened.turns,
             "candidates": params.candidates,
+            "ties": {HEADS.bundle: manifest.digest},
         }
         write_manifest(bundle, REPLIES.bundle, vectorizer.id, facts)
         write_json(directory / "metrics.json", {REPLIES.name: len(replies), "shards": len(shard_rows)})

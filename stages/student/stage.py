@@ -33,40 +33,19 @@ class Params(TrainingParams):
     """Training pairs that the teacher encodes; the student sees them again and again."""
 
 
-def draw_pairs(pairs: pl.DataFrame, context_turns: int, limit: int, seed: int) -> tuple[list[str], list[str]]:
+def draw_pairs(pairs: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
     """Draw pairs of the training split.
 
     Args:
         pairs: all pairs.
-        context_turns: turns joined into a context.
         limit: pairs wanted.
         seed: of the draw.
 
     Returns:
-        At most `limit` contexts and their replies.
+        At most `limit` pairs.
     """
-    from rejoinder.text import context_text
-
     train = pairs.filter(pairs["split"] == "train")
-    drawn = train[np.sort(np.random.default_rng(seed).permutation(len(train))[:limit])]
-    contexts = [context_text(turns, context_turns) for turns in drawn["context"].to_list()]
-    return contexts, drawn["reply"].to_list()
-
-
-def principal_axes(vectors: Vectors, dim: int) -> Vectors:
-    """The directions that hold most of the vectors' length, uncentred.
-
-    Centring would cost recall: the index ranks by inner product, which a shift of the origin changes.
-
-    Args:
-        vectors: float32 [n, width].
-        dim: directions wanted.
-
-    Returns:
-        float32 [dim, width], orthonormal rows, strongest first.
-    """
-    _, axes = np.linalg.eigh(vectors.T.astype(np.float64) @ vectors)
-    return np.ascontiguousarray(axes[:, ::-1][:, :dim].T, np.float32)
+    return train[np.sort(np.random.default_rng(seed).permutation(len(train))[:limit])]
 
 
 def build_student(teacher: SentenceEncoder, layers: list[int], axes: Vectors) -> SentenceEncoder:
@@ -144,15 +123,18 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, out: Path) -> None
     """
     import polars as pl
 
+    from rejoinder.text import context_text
     from stages.evaluation.candidates import Candidates
+    from stages.training.axes import principal_axes
     from stages.training.encoder import SentenceEncoder, encode
-    from stages.training.lightning_module import EncoderModule
+    from stages.training.lightning_module import TrainedModule, encoder_r_at_1
     from stages.training.loop import train
     from stages.training.losses import distillation
 
     teacher = SentenceEncoder.load(vectorizer / "teacher")
-    pairs = pl.read_parquet(dialogues / "pairs.parquet")
-    texts = draw_pairs(pairs, teacher.config.context_turns, params.pairs, params.seed)
+    drawn = draw_pairs(pl.read_parquet(dialogues / "pairs.parquet"), params.pairs, params.seed)
+    contexts = [context_text(turns, teacher.config.context_turns) for turns in drawn["context"].to_list()]
+    texts = contexts, drawn["reply"].to_list()
     vectors = [encode(teacher, part, fast=True, label="student: encoding with the teacher") for part in texts]
     axes = principal_axes(np.concatenate(vectors), params.dim)
     targets = unit(vectors[0] @ axes.T), unit(vectors[1] @ axes.T)
@@ -162,8 +144,11 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, out: Path) -> None
         (contexts, replies), wanted = batch
         return distillation((model(*contexts), model(*replies)), wanted, params.scale)
 
-    module = EncoderModule(student, loss, params, Candidates.load(dialogues / "validation"))
-    before = module.validation_r_at_1()
+    validation = Candidates.load(dialogues / "validation")
+    module = TrainedModule(
+        student, loss, params, lambda: encoder_r_at_1(student, validation), drawn["pair_id"].to_list()
+    )
+    before = module.validate()
     loader = target_loader(student, texts, targets, params)
     with atomic_directory(out) as directory:
         train(
@@ -172,5 +157,5 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, out: Path) -> None
             directory=directory,
         )  # fmt: skip
         student.save(directory / "student")
-        metrics = {"untrained_r_at_1": before, "r_at_1": module.validation_r_at_1(), "pairs": len(texts[0])}
+        metrics = {"untrained_r_at_1": before, "r_at_1": module.validate(), "pairs": len(texts[0])}
         write_json(directory / "metrics.json", {"validation": metrics})

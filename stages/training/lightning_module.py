@@ -1,61 +1,70 @@
-"""The one Lightning module: an encoder, a loss, and validation by R@1 on the fixed lists."""
+"""The one Lightning module: a model, a loss, and validation by R@1."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from stages.evaluation.candidates import Candidates
+from stages.common.errors import DataError
 from stages.evaluation.retrieval import ranks, retrieval_scores, summarize
 from stages.training.encoder import SentenceEncoder, encode
 from stages.training.params import TrainingParams
 
+if TYPE_CHECKING:
+    from stages.evaluation.candidates import Candidates
+
 METRIC = "validation_r_at_1"
-Loss = Callable[[SentenceEncoder, Any], Tensor]
+_NAMED = 5  # pairs of a batch that a message names
+Model = TypeVar("Model", bound=nn.Module)
 
 
-class EncoderModule(pl.LightningModule):  # type: ignore[misc]
-    """Trains an encoder with any loss over any batches."""
+class TrainedModule(pl.LightningModule):  # type: ignore[misc]
+    """Trains a model with any loss over any batches."""
 
     def __init__(
-        self, encoder: SentenceEncoder, loss: Loss, params: TrainingParams, validation: Candidates
+        self,
+        model: Model,
+        loss: Callable[[Model, Any], Tensor],
+        params: TrainingParams,
+        validate: Callable[[], float],
+        pair_ids: Sequence[str],
     ) -> None:
-        """Put an encoder under training.
+        """Put a model under training.
 
         Args:
-            encoder: trained in place.
-            loss: of the encoder and one batch.
+            model: trained in place.
+            loss: of the model and one batch.
             params: learning rate and schedule.
-            validation: fixed lists; R@1 of the random one decides which checkpoint is kept.
+            validate: R@1 of the model as it is; decides which checkpoint is kept.
+            pair_ids: name each row that the loader may draw, for messages.
         """
         super().__init__()
-        self.encoder = encoder
+        self.model = model
+        self.validate = validate
         self._loss = loss
         self._params = params
-        self._validation = validation
+        self._pair_ids = pair_ids
 
     def training_step(self, batch: Any, _index: int) -> Tensor:
-        """One step."""
-        loss = self._loss(self.encoder, batch)
-        self.log("loss", loss, prog_bar=True)
+        """Make one step; a loss that is no number is a DataError that names the rows."""
+        rows, content = batch
+        loss = self._loss(self.model, content)
+        if not torch.isfinite(loss):
+            named = ", ".join(self._pair_ids[row] for row in rows[:_NAMED])
+            raise DataError(
+                f"training: expected a finite loss, got {loss.item()} at step {self.global_step} over {len(rows)} "
+                f"pairs ({named}, ...). Next: lower learning_rate, or look at these rows of pairs.parquet"
+            )
+        self.log("loss", loss, prog_bar=True, batch_size=len(rows))
         return loss
 
     def validation_step(self, _batch: Any, _index: int) -> None:
-        """Score the whole validation list; the loader only calls this once."""
-        self.log(METRIC, self.validation_r_at_1(), prog_bar=True, batch_size=1)
-
-    def validation_r_at_1(self) -> float:
-        """R@1 of the random validation lists."""
-        scores = retrieval_scores(
-            lambda texts: encode(self.encoder, texts, fast=True),
-            self._validation,
-            self.encoder.config.context_turns,
-        )
-        return summarize(ranks(scores, self._validation, "random"))["r_at_1"]
+        """Validate; the loader only calls this once."""
+        self.log(METRIC, self.validate(), prog_bar=True, batch_size=1)
 
     def configure_optimizers(self) -> dict[str, Any]:
         """AdamW with linear warm-up and linear decay to 0."""
@@ -69,3 +78,11 @@ class EncoderModule(pl.LightningModule):  # type: ignore[misc]
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def encoder_r_at_1(encoder: SentenceEncoder, candidates: Candidates) -> float:
+    """R@1 of an encoder on fixed random lists, contexts as one text each."""
+    scores = retrieval_scores(
+        lambda texts: encode(encoder, texts, fast=True), candidates, encoder.config.context_turns
+    )
+    return summarize(ranks(scores, candidates, "random"))["r_at_1"]

@@ -62,7 +62,7 @@ def bucketed_loader(
         seed: of the orders.
 
     Returns:
-        A loader over all rows.
+        A loader over all rows: batches of row numbers and what `collate` made of them.
 
     Raises:
         DataError: if there are too few rows for a single batch.
@@ -73,4 +73,5 @@ def bucketed_loader(
             "Next: add conversations, or lower batch_size"
         )
     batches = BucketedBatches(lengths, batch_size, seed)
-    return DataLoader(range(len(lengths)), batch_sampler=batches, collate_fn=collate)  # type: ignore[arg-type]
+    rows: Any = range(len(lengths))
+    return DataLoader(rows, batch_sampler=batches, collate_fn=lambda drawn: (drawn, collate(drawn)))

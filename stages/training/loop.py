@@ -1,4 +1,4 @@
-"""What the two training stages share: seeds, the trainer, its curves, and the MLflow run."""
+"""What the training stages share: seeds, the trainer, its curves, and the MLflow run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from registry.mlflow.uri import artifact_location, tracking_uri
 from rejoinder.progress import progress
 from rejoinder.release.canonical import digest_file
 from stages.common.output import write_rows
-from stages.training.lightning_module import METRIC
+from stages.training.lightning_module import METRIC, TrainedModule
 from stages.training.params import TrainingParams
 from stages.training.precision import training_precision
 
@@ -61,7 +61,7 @@ class Steps(Callback):  # type: ignore[misc]
 
 
 def train(
-    module: pl.LightningModule,
+    module: TrainedModule,
     batches: Any,
     params: TrainingParams,
     *,
@@ -69,6 +69,7 @@ def train(
     untrained: float,
     data: Mapping[str, Path],
     directory: Path,
+    dropout: bool = False,
 ) -> None:
     """Train, keep the best checkpoint by validation R@1, and load it back into the module.
 
@@ -80,6 +81,8 @@ def train(
         untrained: validation R@1 before the first step, the curve's first point.
         data: files the module learns from, recorded by digest.
         directory: receives loss.json and validation.json, and the checkpoint while training.
+        dropout: whether the model's dropout is on. Off for the encoders, on purpose: some hundred steps over mostly
+            fresh pairs cannot overfit.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     pl.seed_everything(params.seed, workers=True, verbose=False)
@@ -88,8 +91,7 @@ def train(
     best = ModelCheckpoint(dirpath=directory, filename="best", monitor=METRIC, mode="max", save_weights_only=True)
     stop = EarlyStopping(METRIC, mode="max", patience=params.patience)
     logger = _logger(stage, params, data)
-    # No dropout, on purpose and for both stages: some hundred steps over mostly fresh pairs cannot overfit.
-    module.eval()
+    module.train(dropout)
     once: Any = [0]  # the module validates on lists of its own: the loader only says when
     with (
         warnings.catch_warnings(action="ignore"),  # advice on worker processes, which small batches do not need
@@ -104,6 +106,7 @@ def train(
         )  # fmt: skip
         trainer.fit(module, batches, torch.utils.data.DataLoader(once))
     module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+    module.eval()
     Path(best.best_model_path).unlink()
     write_rows(directory / "loss.json", curve.loss)
     write_rows(directory / "validation.json", curve.validation)

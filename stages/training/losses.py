@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, kl_div
 
 
-def in_batch_negatives(contexts: Tensor, replies: Tensor, reply_keys: Tensor, scale: float) -> Tensor:
+def in_batch_negatives(contexts: Tensor, replies: Tensor, reply_keys: Tensor, scale: float | Tensor) -> Tensor:
     """Contrast every context with every reply of the batch, both ways.
 
     n pairs give n x n comparisons (multiple negatives ranking; Henderson et al. 2017, arXiv:1705.00652). A row

@@ -34,11 +34,11 @@ class Params(TrainingParams):
     """Transformer layers, from the bottom, that stay as they are; above 0 the embeddings stay as well."""
 
 
-def training_texts(pairs: pl.DataFrame, context_turns: int) -> tuple[list[str], list[str]]:
-    """Contexts and replies of the training split.
+def training_texts(train: pl.DataFrame, context_turns: int) -> tuple[list[str], list[str]]:
+    """Contexts and replies.
 
     Args:
-        pairs: all pairs.
+        train: n pairs of the training split.
         context_turns: turns joined into a context.
 
     Returns:
@@ -46,7 +46,6 @@ def training_texts(pairs: pl.DataFrame, context_turns: int) -> tuple[list[str], 
     """
     from rejoinder.text import context_text
 
-    train = pairs.filter(pairs["split"] == "train")
     contexts = [context_text(turns, context_turns) for turns in train["context"].to_list()]
     return contexts, train["reply"].to_list()
 
@@ -103,11 +102,12 @@ def run(params: Params, *, dialogues: Path, out: Path) -> None:
 
     from stages.evaluation.candidates import Candidates
     from stages.training.encoder import load_base
-    from stages.training.lightning_module import EncoderModule
+    from stages.training.lightning_module import TrainedModule, encoder_r_at_1
     from stages.training.loop import train
     from stages.training.losses import in_batch_negatives
 
-    contexts, replies = training_texts(pl.read_parquet(dialogues / "pairs.parquet"), params.context_turns)
+    pairs = pl.read_parquet(dialogues / "pairs.parquet").filter(pl.col("split") == "train")
+    contexts, replies = training_texts(pairs, params.context_turns)
     encoder = load_base(params.base, max_length=params.max_length, context_turns=params.context_turns)
     freeze(encoder.body, params.frozen_layers)
 
@@ -115,8 +115,11 @@ def run(params: Params, *, dialogues: Path, out: Path) -> None:
         context, reply, keys = batch
         return in_batch_negatives(model(*context), model(*reply), keys, params.scale)
 
-    module = EncoderModule(encoder, loss, params, Candidates.load(dialogues / "validation"))
-    before = module.validation_r_at_1()
+    validation = Candidates.load(dialogues / "validation")
+    module = TrainedModule(
+        encoder, loss, params, lambda: encoder_r_at_1(encoder, validation), pairs["pair_id"].to_list()
+    )
+    before = module.validate()
     loader = pair_loader(encoder, contexts, replies, params)
     with atomic_directory(out) as directory:
         train(
@@ -124,5 +127,5 @@ def run(params: Params, *, dialogues: Path, out: Path) -> None:
             data={"pairs": dialogues / "pairs.parquet"}, directory=directory,
         )  # fmt: skip
         encoder.save(directory / "teacher")
-        metrics = {"untuned_r_at_1": before, "r_at_1": module.validation_r_at_1(), "pairs": len(replies)}
+        metrics = {"untuned_r_at_1": before, "r_at_1": module.validate(), "pairs": len(replies)}
         write_json(directory / "metrics.json", {"validation": metrics})

@@ -31,13 +31,13 @@ from tests.bundles import KINDS, PHRASES, REPLIES, build_bundles, release_of
 from tests.reach import ROOT
 
 METRICS = {
-    "gains/exported_over_champion/random/difference": 0.01,
-    "gains/exported_over_champion/random/low": -0.005,
-    "gains/exported_over_champion/random/high": 0.025,
-    "retrieval/random/exported/r_at_1": 0.34,
-    "retrieval/random/exported/mrr": 0.45,
-    "retrieval/random/exported/low": 0.32,
-    "retrieval/random/exported/high": 0.36,
+    "gains/served_over_champion/random/difference": 0.01,
+    "gains/served_over_champion/random/low": -0.005,
+    "gains/served_over_champion/random/high": 0.025,
+    "retrieval/random/served/r_at_1": 0.34,
+    "retrieval/random/served/mrr": 0.45,
+    "retrieval/random/served/low": 0.32,
+    "retrieval/random/served/high": 0.36,
 }
 #: Writes the bill in another process; its bundles are named on the command line.
 PRINT = """
@@ -122,12 +122,12 @@ def test_the_three_parts_are_typed_and_tied_to_the_model(document: dict[str, Any
 def test_the_model_card_tells_figures_with_their_intervals(document: dict[str, Any]) -> None:
     card = by_ref(document)["bundle/model"]["modelCard"]
     metrics = {metric["type"]: metric for metric in card["quantitativeAnalysis"]["performanceMetrics"]}
-    assert metrics["retrieval/random/exported/r_at_1"] == {
-        "type": "retrieval/random/exported/r_at_1",
+    assert metrics["retrieval/random/served/r_at_1"] == {
+        "type": "retrieval/random/served/r_at_1",
         "value": "0.34",
         "confidenceInterval": {"lowerBound": "0.32", "upperBound": "0.36"},
     }
-    assert "confidenceInterval" not in metrics["retrieval/random/exported/mrr"]
+    assert "confidenceInterval" not in metrics["retrieval/random/served/mrr"]
     assert not [name for name in metrics if name.endswith(("/low", "/high"))]
     assert "Reads 16 tokens" in card["considerations"]["technicalLimitations"][0]
 

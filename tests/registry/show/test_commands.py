@@ -151,11 +151,11 @@ def test_each_word_is_looked_up_where_it_means_something(
 def test_diff_shows_only_what_changed(finders: Finders) -> None:
     shown = run("diff", "current", "champion").stdout
     lines = [line for line in shown.splitlines() if "│" in line]
-    for part in ("cache/keys.npy", "vectorizer.layers", "git commit", "onnx", "exported/r_at_1"):
+    for part in ("cache/keys.npy", "vectorizer.layers", "git commit", "onnx", "served/r_at_1"):
         assert [line for line in lines if part in line], part
     for part in ("model.cpu.onnx", "vectorizer.seed", "data/logs", "expires", "replies.jsonl"):
         assert part not in shown
-    (figure,) = [line for line in lines if "exported/r_at_1" in line]
+    (figure,) = [line for line in lines if "served/r_at_1" in line]
     assert "0.34  [0.320, 0.360]" in figure
     assert "0.39  [0.370, 0.410]" in figure
     assert "+0.05" in figure
@@ -200,8 +200,8 @@ def test_diff_as_json(finders: Finders) -> None:
     document = json.loads(run("diff", "1", "2", "--remote", "--json").stdout)
     assert set(document) == {"before", "after", "differences"}
     found: dict[str, dict[str, Any]] = {f"{d['section']} {d['key']}": d for d in document["differences"]}
-    assert found["metrics retrieval/random/exported/r_at_1"]["delta"] == pytest.approx(0.05)
-    assert found["metrics retrieval/random/exported/r_at_1"]["before"]["low"] == pytest.approx(0.32)
+    assert found["metrics retrieval/random/served/r_at_1"]["delta"] == pytest.approx(0.05)
+    assert found["metrics retrieval/random/served/r_at_1"]["before"]["low"] == pytest.approx(0.32)
     assert found["release serial"] == {
         "section": "release", "key": "serial", "before": 1, "after": 2, "delta": None
     }  # fmt: skip
@@ -252,8 +252,8 @@ def colours(one: Difference, folders: dict[str, tuple[Path, dict[Kind, Manifest]
 @pytest.mark.parametrize(
     ("one", "colour"),
     [
-        (Difference("metrics", "retrieval/random/exported/mrr", 0.3, 0.4), GREEN),
-        (Difference("metrics", "retrieval/random/exported/mrr", 0.4, 0.3), RED),
+        (Difference("metrics", "retrieval/random/served/mrr", 0.3, 0.4), GREEN),
+        (Difference("metrics", "retrieval/random/served/mrr", 0.4, 0.3), RED),
         (Difference("metrics", "opening/process_cpu_s", 2.0, 1.0), GREEN),
         (Difference("sizes", "model", 100.0, 120.0), RED),
         (Difference("metrics", "cache/phrases", 10.0, 20.0), None),  # more is neither better nor worse

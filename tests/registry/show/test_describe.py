@@ -53,7 +53,7 @@ def statement(tool: str = "2.13.0", commit: str = "a" * 40, **params: Any) -> by
 def verdict(r_at_1: float = 0.34) -> bytes:
     """What the gate writes, with the real keys and a leak that must not be told."""
     metrics = against_champion(0.01)
-    metrics["retrieval"]["random"]["exported"] = {"r_at_1": r_at_1, "low": r_at_1 - 0.02, "high": r_at_1 + 0.02}
+    metrics["retrieval"]["random"]["served"] = {"r_at_1": r_at_1, "low": r_at_1 - 0.02, "high": r_at_1 + 0.02}
     document = judge(metrics, audited(), PARAMS)
     document["audit"]["canaries"]["found"] = [{"place": LEAK}]
     return json.dumps(document).encode()
@@ -121,8 +121,8 @@ def test_nothing_that_leaked_and_no_message_is_told(one: Description) -> None:
 
 def test_the_gates_own_verdict_is_understood(one: Description) -> None:
     metrics = facts(one)["metrics"]
-    assert metrics["gains/exported_over_champion/random/difference"] == Estimate(0.01, -1, 1)
-    assert metrics["gains/teacher_over_untuned/hard/difference"] == Estimate(0.05, 0.03, 0.07)
+    assert metrics["gains/served_over_champion/random/difference"] == Estimate(0.01, -1, 1)
+    assert metrics["gains/served_over_untuned/hard/difference"] == Estimate(0.05, 0.03, 0.07)
     assert metrics["retrieval/random/bm25/r_at_1"] == Estimate(0.2)
     assert not [key for key in metrics if key.startswith("sizes_mb") or key.endswith(("/low", "/high"))]
 
@@ -165,7 +165,7 @@ def test_metrics_params_sources_and_tools_are_compared(
     folder = shelve(tmp_path / "two", release_of(manifests), manifests, provenance=built, verdict=verdict(0.36))
     found = differences(one, describe(folder, manifests))
     assert keyed(found) == {
-        ("metrics", "retrieval/random/exported/r_at_1"): (
+        ("metrics", "retrieval/random/served/r_at_1"): (
             Estimate(0.34, 0.34 - 0.02, 0.34 + 0.02),
             Estimate(0.36, 0.36 - 0.02, 0.36 + 0.02),
         ),

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.parts.arrays import Vectors
+from rejoinder.parts.cached import ENTRY_BYTES, CachedVectorizer, dearest
 from rejoinder.parts.opened import OpenRelease
-from rejoinder.parts.phrases import CachedVectorizer, PhraseCache, write_cache
+from rejoinder.parts.phrases import PhraseCache, write_cache
 from rejoinder.text import normalize
 from tests.bundles import DIM, PHRASES
 
@@ -31,11 +32,11 @@ def test_what_was_written_is_found_and_nothing_else(phrases: list[str], stranger
         cache = PhraseCache(Path(folder))
         assert sorted(cache.phrases()) == sorted(phrases)
         for phrase, vector in zip(phrases, vectors, strict=True):
-            found = cache.get(f"  {phrase}\t")
+            found = cache.table.get(f"  {phrase}\t")
             assert found is not None
             np.testing.assert_allclose(found, vector, atol=1e-3)
             assert np.linalg.norm(found) == pytest.approx(1, abs=1e-6)
-        assert (cache.get(stranger) is None) == (normalize(stranger) not in phrases)
+        assert (cache.table.get(stranger) is None) == (normalize(stranger) not in phrases)
 
 
 def test_two_spellings_of_one_phrase_are_refused(tmp_path: Path) -> None:
@@ -44,7 +45,7 @@ def test_two_spellings_of_one_phrase_are_refused(tmp_path: Path) -> None:
 
 
 def test_each_source_in_turn(opened: OpenRelease) -> None:
-    encoder = CachedVectorizer(opened.vectorizer, opened.cache)
+    encoder = CachedVectorizer(opened.vectorizer, [opened.cache.table])
     assert PHRASES[0] == "hi"
     first = encoder.encode(["hi", "never cached"])
     second = encoder.encode(["HI!", "Hi", "NEVER   cached"])
@@ -61,9 +62,35 @@ def test_a_hit_is_the_vector_that_the_model_computes(opened: OpenRelease) -> Non
 
 
 def test_the_hot_part_forgets_the_least_recently_used(opened: OpenRelease) -> None:
-    encoder = CachedVectorizer(opened.vectorizer, opened.cache, hot_size=2)
+    entry = ENTRY_BYTES + 4 * DIM + len("one")
+    encoder = CachedVectorizer(opened.vectorizer, [opened.cache.table], hot_bytes=2 * entry)
     encoder.encode(["one", "two"])
     assert encoder.encode(["one"]).sources == ("hot",)
-    encoder.encode(["three"])
+    encoder.encode(["six"])
     assert encoder.encode(["one"]).sources == ("hot",)
     assert encoder.encode(["two"]).sources == ("model",)
+
+
+def test_a_long_text_takes_the_room_of_several(opened: OpenRelease) -> None:
+    entry = ENTRY_BYTES + 4 * DIM + len("one")
+    encoder = CachedVectorizer(opened.vectorizer, [opened.cache.table], hot_bytes=3 * entry)
+    encoder.encode(["one", "two"])
+    encoder.encode(["x" * 2 * entry])
+    assert encoder.encode(["one", "two"]).sources == ("model", "model")
+
+
+def test_a_text_that_is_asked_for_twice_at_once_counts_once(opened: OpenRelease) -> None:
+    entry = ENTRY_BYTES + 4 * DIM + len("one")
+    encoder = CachedVectorizer(opened.vectorizer, [], hot_bytes=2 * entry)
+    encoder.encode(["one", "one", "one", "ONE"])
+    encoder.encode(["two"])
+    assert encoder.encode(["one", "two"]).sources == ("hot", "hot")
+
+
+def test_the_dearest_source_is_told() -> None:
+    assert [dearest(s) for s in (("cold", "model", "hot"), ("cold", "hot"), ("cold",), ())] == [
+        "model",
+        "hot",
+        "cold",
+        "",
+    ]

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError
 from rejoinder.parts.arrays import map_array
-from rejoinder.parts.phrases import KEYS, VECTORS, PhraseCache, write_cache
+from rejoinder.parts.phrases import FILES, PhraseCache, write_cache
 from tests.rejoinder.parts.test_phrases import unit_rows
 
 PHRASES = ("hi", "hello", "bye")
+KEYS, VECTORS = FILES.keys, FILES.vectors
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(audit, "LOGS", (tmp_path / "status",))
     messages(tmp_path / "anonymize/messages", [*SAID, ("canary", SENDERS[0], "hi, i'm <PERSON_1>")])
     messages(tmp_path / "validate/messages", SAID)
-    for name in ("dialogues", "vectorizer", "student", "export", "status", "mlartifacts"):
+    for name in ("dialogues", "vectorizer", "student", "export", "turns", "heads", "status", "mlartifacts"):
         (tmp_path / name).mkdir()
     offer(tmp_path, ["Hello there"])
     raw = [*SAID, ("canary", SENDERS[0], f"hi, i'm {CANARY}")]
@@ -86,7 +86,18 @@ def offer(build: Path, texts: list[str]) -> None:
 
 
 def audited(build: Path) -> dict[str, Any]:
-    names = ("anonymize", "validate", "dialogues", "vectorizer", "student", "export", "cache", "index")
+    names = (
+        "anonymize",
+        "validate",
+        "dialogues",
+        "vectorizer",
+        "student",
+        "export",
+        "turns",
+        "heads",
+        "cache",
+        "index",
+    )
     folders = {name: build / name for name in names}
     run(Params(min_senders=2), ingest=build / "ingest", erase=build / "erase", **folders, out=build / "audit")
     text = (build / "audit/audit.json").read_text()

@@ -1,6 +1,6 @@
 import polars as pl
 
-from stages.cache.stage import coverage_curve, later_contexts
+from stages.cache.stage import coverage_curve, later_turns
 
 
 def test_coverage_rises_to_the_share_of_all_phrases() -> None:
@@ -14,8 +14,8 @@ def test_without_later_traffic_nothing_is_covered() -> None:
     assert coverage_curve(["hi"], {}) == [{"phrases": 1.0, "share": 0.0}]
 
 
-def test_contexts_are_those_that_the_runtime_looks_up() -> None:
+def test_later_turns_are_those_that_enter_a_dialogue() -> None:
     pairs = pl.DataFrame(
         {"context": [["a", "B", "C"], ["Hi"], ["old"]], "late": [True, True, False]},
     )
-    assert later_contexts(pairs, 2) == {"b c": 1, "hi": 1}
+    assert later_turns(pairs) == {"c": 1, "hi": 1}

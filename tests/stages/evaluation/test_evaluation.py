@@ -22,6 +22,7 @@ def some_pairs(conversations: int = 40, turns: int = 6) -> pl.DataFrame:
             "pair_id": f"c{c}/{t}",
             "conversation_id": f"c{c}",
             "context": [" ".join(rng.choice(WORDS, 4))],
+            "context_own": [False],
             "reply": " ".join(rng.choice(WORDS, rng.integers(1, 6))),
         }
         for c in range(conversations)

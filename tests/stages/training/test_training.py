@@ -12,7 +12,8 @@ from rejoinder.release.manifest import file_problems, read_manifest
 from stages.common.errors import DataError, ParamsError
 from stages.export.onnx_forms import export_fp32
 from stages.export.stage import Measured, build_bundle, choose_form, describe, make_forms
-from stages.student.stage import build_student, principal_axes
+from stages.student.stage import build_student
+from stages.training.axes import principal_axes
 from stages.training.encoder import SentenceEncoder, encode, load_base
 from stages.training.loaders import BucketedBatches, bucketed_loader
 from stages.training.losses import distillation, in_batch_negatives

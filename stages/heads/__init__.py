@@ -1,0 +1,1 @@
+"""Heads: contexts and replies out of the vectors of turns."""

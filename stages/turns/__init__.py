@@ -1,0 +1,1 @@
+"""Turns: every turn's vector, once."""

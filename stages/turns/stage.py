@@ -1,0 +1,60 @@
+"""Turns: pairs + model bundle -> the vector of every distinct turn, by the exported vectorizer.
+
+Whatever reads vectors of turns after this (heads, index, benchmark) reads these: what is trained on is what serves.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stages.common.output import atomic_directory
+from stages.common.params import StageParams
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+class Params(StageParams):
+    """Nothing to choose: every turn of the pairs is encoded."""
+
+
+def distinct_turns(pairs: pl.DataFrame) -> list[str]:
+    """Canonical forms of all turns, of contexts and replies alike.
+
+    Args:
+        pairs: with `context` (lists) and `reply`.
+
+    Returns:
+        Distinct canonical texts, sorted.
+    """
+    import polars as pl
+
+    from stages.common.text_keys import normalized
+
+    said = pl.concat([pairs["context"].explode().drop_nulls(), pairs["reply"]]).unique()
+    return normalized(said).unique().sort().to_list()
+
+
+def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
+    """Encode all turns.
+
+    Args:
+        params: section `turns`.
+        dialogues: output of the stage `dialogues`.
+        export: output of the stage `export`.
+        out: directory to make: keys and vectors (no text), turns.json.
+    """
+    import polars as pl
+
+    from rejoinder.parts import VECTORIZER
+    from rejoinder.parts.opened import open_model
+    from stages.common.encoding import encode_all
+    from stages.common.turn_vectors import write_turns
+
+    del params
+    vectorizer, _ = open_model(export / VECTORIZER.bundle)
+    texts = distinct_turns(pl.read_parquet(dialogues / "pairs.parquet", columns=["context", "reply"]))
+    vectors = encode_all(vectorizer, texts, "turns: encoding")
+    with atomic_directory(out) as directory:
+        write_turns(directory, vectorizer.id, texts, vectors)
