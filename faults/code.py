@@ -23,8 +23,8 @@ from rejoinder.errors import RejoinderError
 from rejoinder.parts import PHRASES, VECTORIZER
 from rejoinder.parts.onnx_session import default_provider
 from rejoinder.parts.opened import open_current
+from rejoinder.release.forms import model_file
 from rejoinder.release.manifest import read_manifest
-from rejoinder.release.model_files import model_file
 from rejoinder.release.signature import SIGNATURE
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store

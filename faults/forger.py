@@ -22,9 +22,9 @@ from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind
 from rejoinder.release.canonical import digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release
 from rejoinder.release.manifest import MANIFEST
-from rejoinder.release.model_files import TOKENIZER
 from rejoinder.release.proof import Installed
 from rejoinder.release.signature import SIGNATURE, SIGNED
+from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.store.store import Store
 from tests.bundles import KEY, KINDS, reseal, reseal_model
 

@@ -133,9 +133,9 @@ def watched_parsers(genuine: Mapping[Path, bytes]) -> Iterator[list[str]]:
         for module in READERS:
             loads = _noting(seen, f"{module}.json", json.loads)
             stack.enter_context(patch(f"{module}.json", SimpleNamespace(loads=loads, dumps=json.dumps)))
-        from_file = import_module("rejoinder.parts.vectorizer").Tokenizer.from_file
+        from_file = import_module("rejoinder.parts.tokens").Tokenizer.from_file
         double = SimpleNamespace(from_file=_noting(seen, "tokenizers", from_file))
-        stack.enter_context(patch("rejoinder.parts.vectorizer.Tokenizer", double))
+        stack.enter_context(patch("rejoinder.parts.tokens.Tokenizer", double))
         yield seen
 
 

@@ -131,3 +131,8 @@ class ProbeError(BundleError):
 
     summary = "this machine does not reproduce the release's vectors"
     remedy = "compare `rejoinder doctor` with the machine that built the release (provider, onnxruntime version)"
+
+
+def first_line(error: Exception) -> str:
+    """What an error of somebody else's library says, in one short line."""
+    return (str(error).splitlines() or [""])[0][:200]

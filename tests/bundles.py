@@ -30,10 +30,11 @@ from rejoinder.parts.replies import IndexedReply, write_index, write_turns
 from rejoinder.parts.vectorizer import Vectorizer, load_vectorizer
 from rejoinder.release.canonical import Digest, digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release, Signer
+from rejoinder.release.forms import model_file
 from rejoinder.release.manifest import Manifest, read_manifest, write_manifest
-from rejoinder.release.model_files import TOKENIZER, model_file
 from rejoinder.release.proof import Installed
 from rejoinder.release.signature import SIGNED
+from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.release.trust import read_public_key
 from rejoinder.release.vectorizer_spec import VectorizerId, VectorizerSpec
 from rejoinder.store.store import Store

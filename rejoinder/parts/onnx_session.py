@@ -8,7 +8,7 @@ from typing import Any
 
 import onnxruntime as ort
 
-from rejoinder.errors import FormatError, InputError, Problem
+from rejoinder.errors import FormatError, InputError, Problem, first_line
 from rejoinder.process import threads
 
 
@@ -66,8 +66,3 @@ def _load_session(path: Path, provider: str) -> Any:
         return ort.InferenceSession(str(path), session_options(), providers=[provider])
     except Exception as error:  # a dozen classes of its own, without a common one
         raise FormatError(str(path), [Problem("model", "one that ONNX Runtime loads", first_line(error))]) from None
-
-
-def first_line(error: Exception) -> str:
-    """What an error of somebody else's library says, in one short line."""
-    return (str(error).splitlines() or [""])[0][:200]

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-from tokenizers import Tokenizer
 
-from rejoinder.errors import FormatError, InputError, Problem
+from rejoinder.errors import InputError, Problem
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.onnx_guard import check_onnx
-from rejoinder.parts.onnx_session import default_provider, first_line, open_session
+from rejoinder.parts.onnx_session import default_provider, open_session
 from rejoinder.parts.probes import model_problems
+from rejoinder.parts.tokens import open_tokenizer, token_ids
 from rejoinder.release.canonical import Digest, digest_bytes
-from rejoinder.release.model_files import FORMS, TOKENIZER, model_file
+from rejoinder.release.forms import FORMS, model_file
+from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.release.vectorizer_spec import VectorizerId, VectorizerSpec
-from rejoinder.text import normalize
 
 if TYPE_CHECKING:
     from rejoinder.parts.opening import Opening
@@ -33,45 +33,6 @@ if TYPE_CHECKING:
 #: after the probes 2.4, after the largest batch 3.0, because ONNX Runtime keeps that batch's memory.
 MODEL_FACTOR, TOKENIZER_FACTOR = 3, 16
 _BATCH = 32  # rows; sorted by length, larger batches gave nothing on two cores
-
-
-def open_tokenizer(path: Path, max_length: int) -> Tokenizer:
-    """Open a tokenizer the one way that training and serving share.
-
-    Args:
-        path: tokenizer.json.
-        max_length: tokens kept of a text, special tokens counted.
-
-    Returns:
-        A tokenizer that does not pad and cuts long texts at their beginning.
-
-    Raises:
-        FormatError: if the file is no tokenizer that this version of the library can read.
-    """
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # the library raises nothing more precise
-        raise FormatError(str(path), [Problem("tokenizer", "a readable tokenizer", first_line(error))]) from None
-    tokenizer.no_padding()  # some tokenizer.json pad everything to 128
-    # What was said last matters most in a context, so the cut is at its beginning.
-    tokenizer.enable_truncation(max_length, direction="left")
-    # A user who types "[SEP]" means five characters, not the control token.
-    tokenizer.encode_special_tokens = True
-    return tokenizer
-
-
-def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
-    """Normalise and tokenise.
-
-    Args:
-        tokenizer: from `open_tokenizer`.
-        texts: n texts.
-
-    Returns:
-        n lists of token ids.
-    """
-    encodings = tokenizer.encode_batch_fast([normalize(text) for text in texts])
-    return [encoding.ids for encoding in encodings]
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:

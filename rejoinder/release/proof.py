@@ -15,9 +15,10 @@ from rejoinder.errors import BundleError, ConsistencyError, FormatError, Integri
 from rejoinder.parts import VECTORIZER, Kind, part_of
 from rejoinder.release.canonical import Digest, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Release, check_runtime
+from rejoinder.release.forms import FORMS, model_file
 from rejoinder.release.manifest import Manifest, file_problems, read_manifest
-from rejoinder.release.model_files import FORMS, TOKENIZER, model_file
 from rejoinder.release.signature import verify_signature
+from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.release.trust import Trust
 from rejoinder.release.vectorizer_spec import VectorizerId, VectorizerSpec
 from rejoinder.text import NORMALIZATION_VERSION

@@ -6,6 +6,7 @@ exported form beside sentence-transformers -> speed; bundles -> sizes, memory an
 
 from __future__ import annotations
 
+import re
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from rejoinder.parts import HEADS, PHRASES, REPLIES, VECTORIZER
+from rejoinder.release.manifest import MANIFEST
 from stages.common.output import atomic_directory, write_json, write_rows
 from stages.common.params import StageParams
 
@@ -156,9 +158,15 @@ def measure_search(index: Path, exported: Vectorizer, heads: Heads, queries: lis
     return {REPLIES.name: len(opened), "searches_per_cpu_second": len(vectors) / (time.process_time() - start)}
 
 
-def sizes(bundles: Mapping[Kind, Path]) -> dict[Kind, float]:
-    """Size of each bundle in MB."""
-    return {kind: sum(p.stat().st_size for p in path.iterdir()) / 1e6 for kind, path in bundles.items()}
+def files_mb(bundles: Mapping[Kind, Path]) -> dict[Kind, dict[str, float]]:
+    """Size of each bundle's files in MB, without the manifest; files that differ by a number alone count as one."""
+    sizes: dict[Kind, dict[str, float]] = {}
+    for kind, folder in bundles.items():
+        of = sizes.setdefault(kind, {})
+        for path in sorted(path for path in folder.iterdir() if path.name != MANIFEST):
+            name = re.sub(r"-\d+", "-N", path.name)
+            of[name] = of.get(name, 0.0) + path.stat().st_size / 1e6
+    return sizes
 
 
 def gains(found: dict[str, dict[str, Ranks]], candidates: Candidates, params: Params) -> dict[str, Any]:
@@ -257,6 +265,7 @@ def run(
     found = score_all(params, candidates, (exported, opened), folders, champion)
     rows = table(found, candidates, params.bootstrap_rounds, params.seed)
     texts = candidates.pool["text"].to_list()[: params.speed_texts]
+    measured = files_mb(bundles)
     speed = measure_speed(params, exported, folders["student"], texts)
     metrics = {
         "lists": {"checksum": candidates.checksum, "items": len(candidates.items), "pool": len(candidates.pool)},
@@ -266,7 +275,8 @@ def run(
         "gains": gains(found, candidates, params),
         "speed": speed,
         "search": measure_search(bundles[REPLIES.bundle], exported, opened, texts),
-        "sizes_mb": sizes(bundles),
+        "sizes_mb": {kind: sum(files.values()) for kind, files in measured.items()},
+        "files_mb": measured,
         "opening": open_cost(bundles),
         PHRASES.bundle: json.loads((cache / "metrics.json").read_text()),
     }
@@ -279,7 +289,7 @@ def run(
 def _describe(champion: Champion) -> dict[str, Any]:
     return {
         "digest": champion.release.digest,
-        "sizes_mb": sizes(champion.bundles),
+        "files_mb": files_mb(champion.bundles),
         "unusable": champion.unusable,
     }
 

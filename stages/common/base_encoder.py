@@ -6,7 +6,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
-from rejoinder.release.model_files import TOKENIZER
+from rejoinder.release.tokenizer_file import TOKENIZER
 from stages.common.errors import ParamsError
 
 

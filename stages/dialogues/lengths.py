@@ -25,7 +25,7 @@ def token_counts(keys: pl.Series, tokenizer: Path) -> pl.Series:
     Returns:
         n counts, uint32.
     """
-    from rejoinder.parts.vectorizer import open_tokenizer
+    from rejoinder.parts.tokens import open_tokenizer
 
     opened = open_tokenizer(tokenizer, _LIMIT)
     words = pl.DataFrame({"word": keys.str.split(" ")}).with_row_index("row").explode("word")

@@ -14,7 +14,7 @@ from typing import Any, get_args
 import polars as pl
 from pydantic import Field
 
-from rejoinder.release.model_files import TOKENIZER
+from rejoinder.release.tokenizer_file import TOKENIZER
 from stages.checks.data_docs import write_site
 from stages.checks.great_expectations import open_context
 from stages.common.base_encoder import base_folder

@@ -99,7 +99,7 @@ def measure(
     """
     from rejoinder.parts.arrays import cosines, worst_distance
     from rejoinder.parts.vectorizer import Vectorizer
-    from rejoinder.release.model_files import model_file
+    from rejoinder.release.forms import model_file
 
     opened = {form: Vectorizer(path, spec, "CPUExecutionProvider") for form, path in forms.items()}
     seconds: dict[str, list[float]] = {form: [] for form in forms}
@@ -139,7 +139,8 @@ def make_forms(student: SentenceEncoder, names: Sequence[str], work: Path) -> di
     Returns:
         Folder by form.
     """
-    from rejoinder.release.model_files import TOKENIZER, model_file
+    from rejoinder.release.forms import model_file
+    from rejoinder.release.tokenizer_file import TOKENIZER
     from stages.export.onnx_forms import CONVERTERS, export_fp32
 
     folders = {name: work / name for name in dict.fromkeys(["fp32", "fp16", *names])}
@@ -156,7 +157,8 @@ def make_forms(student: SentenceEncoder, names: Sequence[str], work: Path) -> di
 def describe(directory: Path, student: SentenceEncoder) -> VectorizerSpec:
     """Everything that decides the vectors of the model files in a directory."""
     from rejoinder.release.canonical import digest_file
-    from rejoinder.release.model_files import FORMS, TOKENIZER, model_file
+    from rejoinder.release.forms import FORMS, model_file
+    from rejoinder.release.tokenizer_file import TOKENIZER
     from rejoinder.release.vectorizer_spec import VectorizerSpec
     from rejoinder.text import NORMALIZATION_VERSION
     from stages.training.onnx_files import OPSET
@@ -183,8 +185,9 @@ def build_bundle(bundle: Path, student: SentenceEncoder, cpu: Path, fp16: Path, 
     from rejoinder.parts.arrays import worst_distance
     from rejoinder.parts.probes import TEXTS, write_probes
     from rejoinder.parts.vectorizer import Vectorizer
+    from rejoinder.release.forms import model_file
     from rejoinder.release.manifest import write_manifest
-    from rejoinder.release.model_files import TOKENIZER, model_file
+    from rejoinder.release.tokenizer_file import TOKENIZER
 
     bundle.mkdir()
     shutil.copyfile(student.tokenizer_file, bundle / TOKENIZER)

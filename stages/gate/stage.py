@@ -12,6 +12,7 @@ from pydantic import Field
 from stages.common.errors import GateError
 from stages.common.output import atomic_directory, read_json, write_json
 from stages.common.params import StageParams
+from stages.gate.growth import growth
 
 
 class Params(StageParams):
@@ -38,7 +39,9 @@ class Params(StageParams):
     max_r_at_1_drop: float = Field(ge=0, le=1)
     """R@1 on the random lists that may be lost against the champion."""
     max_size_growth: float = Field(ge=0)
-    """Share by which a bundle may grow against the champion's."""
+    """Share by which a bundle's files may grow against those of the champion's."""
+    max_joined_mb: float = Field(ge=0)
+    """MB of all files together that the champion has no counterpart of: new parts, new forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +152,36 @@ def champion_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
     if champion is None or champion["unusable"]:
         return []
     change = metrics["gains"]["served_over_champion"]["random"]["difference"]
-    checks = [Check("change of R@1 of 100 against the champion", change, ">=", -params.max_r_at_1_drop)]
-    for kind, size in champion["sizes_mb"].items():
-        growth = metrics["sizes_mb"][kind] / size - 1
-        checks.append(Check(f"growth of the {kind} bundle", growth, "<=", params.max_size_growth))
-    return checks
+    grown = growth(metrics["files_mb"], champion["files_mb"])
+    joined = sum(grown.joined.values())
+    return [
+        Check("change of R@1 of 100 against the champion", change, ">=", -params.max_r_at_1_drop),
+        *(
+            Check(f"growth of the {kind} bundle", share, "<=", params.max_size_growth)
+            for kind, share in grown.shares.items()
+        ),
+        Check("MB of files that the champion has no counterpart of", joined, "<=", params.max_joined_mb),
+    ]
+
+
+def remarks(metrics: dict[str, Any], audit: dict[str, Any]) -> list[str]:
+    """What whoever reads a verdict must know, and what is no fault.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        audit: of the stage `audit`.
+
+    Returns:
+        Sentences.
+    """
+    champion = metrics["champion"]
+    told = [f"not searched for leaks: {place}" for place in audit["not_searched"]]
+    if champion is None:
+        return ["no champion yet: judged by floors alone", *told]
+    if champion["unusable"]:
+        return [f"the champion cannot be opened here: judged by floors alone. {champion['unusable']}", *told]
+    grown = growth(metrics["files_mb"], champion["files_mb"])
+    return [*([str(grown)] if grown.joined else []), *told]
 
 
 def judge(metrics: dict[str, Any], audit: dict[str, Any], params: Params) -> dict[str, Any]:
@@ -170,16 +198,10 @@ def judge(metrics: dict[str, Any], audit: dict[str, Any], params: Params) -> dic
     """
     checks = [*floor_checks(metrics, params), *audit_checks(audit), *champion_checks(metrics, params)]
     reasons = [str(check) for check in checks if not check.passed]
-    verdict = "NOT_BLESSED" if reasons else "BLESSED"
     champion = metrics["champion"]
-    if champion is None:
-        reasons.append("no champion yet: judged by floors alone")
-    elif champion["unusable"]:
-        reasons.append(f"the champion cannot be opened here: judged by floors alone. {champion['unusable']}")
-    reasons += [f"not searched for leaks: {place}" for place in audit["not_searched"]]
     return {
-        "verdict": verdict,
-        "reasons": reasons,
+        "verdict": "NOT_BLESSED" if reasons else "BLESSED",
+        "reasons": [*reasons, *remarks(metrics, audit)],
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
         "bundles": metrics["bundles"],
         "champion": champion and {"digest": champion["digest"]},

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from rejoinder.parts.arrays import Vectors
-from rejoinder.parts.vectorizer import open_tokenizer, token_ids
+from rejoinder.parts.tokens import open_tokenizer, token_ids
 from rejoinder.progress import progress
-from rejoinder.release.model_files import TOKENIZER
+from rejoinder.release.tokenizer_file import TOKENIZER
 from stages.common.base_encoder import base_folder
 from stages.training.precision import multiplies_bf16
 

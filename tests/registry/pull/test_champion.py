@@ -8,7 +8,7 @@ from registry.pull.champion import open_champion
 from rejoinder.parts.opened import open_release
 from rejoinder.release.proof import Installed
 from rejoinder.store.store import Store
-from stages.benchmark.stage import sizes
+from stages.benchmark.stage import files_mb
 from tests.registry.artifacts import ship
 
 
@@ -27,7 +27,7 @@ def test_the_champion_is_opened_beside_the_serving_store(
     texts = ["hi", "how are you"]
     assert champion.opened is not None
     assert np.array_equal(champion.opened.vectorizer.encode(texts), open_release(other).vectorizer.encode(texts))
-    assert sizes(champion.bundles) == sizes(other.bundles)
+    assert files_mb(champion.bundles) == files_mb(other.bundles)
     assert not Store.default().root.exists()
 
 

@@ -13,8 +13,8 @@ from rejoinder.errors import BundleError, ConsistencyError, InputError, Integrit
 from rejoinder.parts import Kind
 from rejoinder.parts.opened import OpenRelease, open_model, open_release
 from rejoinder.release.manifest import read_manifest
-from rejoinder.release.model_files import TOKENIZER
 from rejoinder.release.proof import Installed
+from rejoinder.release.tokenizer_file import TOKENIZER
 from tests.bundles import (
     FORMS,
     KINDS,

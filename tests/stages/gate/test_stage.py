@@ -26,6 +26,11 @@ def measured() -> dict[str, Any]:
         "speed": {"min_cosine": 0.99999, "ratio_to_sentence_transformers_untuned": 4.0},
         "opening": {"process_cpu_s": 1.0, "cache_and_index_mb": 5.0},
         "sizes_mb": {"model": 100.0, "cache": 10.0, "index": 5.0},
+        "files_mb": {
+            "model": {"model.cpu.onnx": 100.0},
+            "cache": {"keys.npy": 10.0},
+            "index": {"shard-N.faiss": 5.0},
+        },
         "cache": {"later_turns_covered": 0.1},
         "bundles": digests,
         "champion": None,
@@ -49,7 +54,10 @@ def against_champion(difference: float, growth: float = 0.0) -> dict[str, Any]:
     metrics["champion"] = {
         "digest": "sha256:" + "d" * 64,
         "unusable": "",
-        "sizes_mb": {k: v / (1 + growth) for k, v in metrics["sizes_mb"].items()},
+        "files_mb": {
+            kind: {name: mb / (1 + growth) for name, mb in files.items()}
+            for kind, files in metrics["files_mb"].items()
+        },
     }
     metrics["gains"]["served_over_champion"] = {"random": {"difference": difference, "low": -1, "high": 1}}
     return metrics

@@ -1,8 +1,7 @@
-"""Names of the files in a model bundle, and which of them an execution provider runs."""
+"""Forms of a model: the names of their files, and which of them an execution provider runs."""
 
 from __future__ import annotations
 
-TOKENIZER = "tokenizer.json"
 #: Which form of the model a provider runs; see docs/bundle-format.md.
 FORMS = {"CPUExecutionProvider": "cpu", "CUDAExecutionProvider": "fp16"}
 

@@ -1,0 +1,3 @@
+"""The tokenizer's file, as every encoder's folder and every model bundle calls it."""
+
+TOKENIZER = "tokenizer.json"
