@@ -109,13 +109,13 @@ def release_system(
     return lambda: heads_scores(encode, heads, candidates)
 
 
-def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: list[str]) -> dict[str, Any]:
+def measure_speed(params: Params, exported: Vectorizer, encoder: Path, texts: list[str]) -> dict[str, Any]:
     """Exported form against sentence-transformers, on the same texts in the same run.
 
     Args:
         params: sizes.
         exported: the exported form.
-        student: the student's torch folder, run by sentence-transformers with the same weights.
+        encoder: torch folder of what was exported, run by sentence-transformers with the same weights.
         texts: what is encoded.
 
     Returns:
@@ -127,8 +127,8 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
 
     with tempfile.TemporaryDirectory() as scratch:
         untuned = sentence_transformer(base_folder(params.base))
-        peer = sentence_transformer(student, Path(scratch) / "student")
-        encoders = {"sentence_transformers_untuned": untuned, "sentence_transformers_student": peer}
+        peer = sentence_transformer(encoder, Path(scratch) / "encoder")
+        encoders = {"sentence_transformers_untuned": untuned, "sentence_transformers_same": peer}
         encoders["exported"] = exported.encode
         batched = per_cpu_second(encoders, texts, params.speed_rounds)
         few = texts[: max(8, len(texts) // 8)]
@@ -138,7 +138,7 @@ def measure_speed(params: Params, exported: Vectorizer, student: Path, texts: li
         "per_cpu_second": batched,
         "per_cpu_second_one_by_one": single,
         "ratio_to_sentence_transformers_untuned": batched["exported"] / batched["sentence_transformers_untuned"],
-        "ratio_to_sentence_transformers_student": batched["exported"] / batched["sentence_transformers_student"],
+        "ratio_to_sentence_transformers_same": batched["exported"] / batched["sentence_transformers_same"],
         "mean_cosine": float(agreement.mean()),
         "min_cosine": float(agreement.min()),
     }
@@ -258,7 +258,7 @@ def run(
         REPLIES.bundle: index / REPLIES.bundle,
     }
     candidates = Candidates.load(dialogues / "test")
-    exported, _ = open_model(bundles[VECTORIZER.bundle])
+    exported, model = open_model(bundles[VECTORIZER.bundle])
     opened = open_heads(bundles[HEADS.bundle], read_manifest(bundles[HEADS.bundle]), exported.dim)
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     champion = open_champion(params.release)
@@ -266,7 +266,7 @@ def run(
     rows = table(found, candidates, params.bootstrap_rounds, params.seed)
     texts = candidates.pool["text"].to_list()[: params.speed_texts]
     measured = files_mb(bundles)
-    speed = measure_speed(params, exported, folders["student"], texts)
+    speed = measure_speed(params, exported, folders[model.facts["encoder"]], texts)
     metrics = {
         "lists": {"checksum": candidates.checksum, "items": len(candidates.items), "pool": len(candidates.pool)},
         "champion": champion and _describe(champion),

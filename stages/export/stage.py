@@ -1,10 +1,10 @@
-"""Export: student -> ONNX forms, measured -> model bundle: fp16, the best CPU form, and their VectorizerId."""
+"""Export: teacher or student -> ONNX forms, measured -> model bundle: fp16, best CPU form, their VectorizerId."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -25,8 +25,10 @@ _ALONE = 64  # texts encoded one by one
 
 
 class Params(StageParams):
-    """Which forms are tried, and what one must keep to be chosen."""
+    """Which encoder is served, which forms are tried, and what one must keep to be chosen."""
 
+    encoder: Literal["teacher", "student"]
+    """Which encoder is served."""
     cpu_forms: list[Literal["fp32", "fp16", "int8", "weights8"]] = Field(min_length=1)
     """Forms measured for the CPU: fp32, fp16, int8 (dynamic), weights8 (8-bit weights)."""
     min_cosine: float = Field(gt=0, le=1)
@@ -128,11 +130,11 @@ def measure(
     ]
 
 
-def make_forms(student: SentenceEncoder, names: Sequence[str], work: Path) -> dict[str, Path]:
+def make_forms(encoder: SentenceEncoder, names: Sequence[str], work: Path) -> dict[str, Path]:
     """Export every form, each as `model.cpu.onnx` in a folder of its own beside the tokenizer.
 
     Args:
-        student: in evaluation mode.
+        encoder: in evaluation mode.
         names: forms wanted; fp32 and fp16 are always made.
         work: where to put the folders.
 
@@ -146,15 +148,15 @@ def make_forms(student: SentenceEncoder, names: Sequence[str], work: Path) -> di
     folders = {name: work / name for name in dict.fromkeys(["fp32", "fp16", *names])}
     for name, folder in folders.items():
         folder.mkdir(parents=True)
-        shutil.copyfile(student.tokenizer_file, folder / TOKENIZER)
+        shutil.copyfile(encoder.tokenizer_file, folder / TOKENIZER)
         if name == "fp32":
-            export_fp32(student, folder / model_file("cpu"))
+            export_fp32(encoder, folder / model_file("cpu"))
         else:
             CONVERTERS[name](folders["fp32"] / model_file("cpu"), folder / model_file("cpu"))
     return folders
 
 
-def describe(directory: Path, student: SentenceEncoder) -> VectorizerSpec:
+def describe(directory: Path, encoder: SentenceEncoder) -> VectorizerSpec:
     """Everything that decides the vectors of the model files in a directory."""
     from rejoinder.release.canonical import digest_file
     from rejoinder.release.forms import FORMS, model_file
@@ -167,19 +169,19 @@ def describe(directory: Path, student: SentenceEncoder) -> VectorizerSpec:
     return VectorizerSpec(
         weights={form: digest_file(directory / model_file(form)) for form in present},
         tokenizer=digest_file(directory / TOKENIZER), normalization=NORMALIZATION_VERSION, pooling="mean",
-        output="unit", dim=student.config.dim, dtype="float32", max_length=student.config.max_length, opset=OPSET,
+        output="unit", dim=encoder.config.dim, dtype="float32", max_length=encoder.config.max_length, opset=OPSET,
     )  # fmt: skip
 
 
-def build_bundle(bundle: Path, student: SentenceEncoder, cpu: Path, fp16: Path, cpu_form: str) -> None:
+def build_bundle(bundle: Path, encoder: SentenceEncoder, cpu: Path, fp16: Path, names: Mapping[str, str]) -> None:
     """Lay out the model bundle, record its probes, write its manifest.
 
     Args:
         bundle: directory to make.
-        student: what was exported.
+        encoder: what was exported.
         cpu: folder of the chosen CPU form.
         fp16: folder of the fp16 form.
-        cpu_form: name of the chosen form.
+        names: which encoder and which CPU form these are, for the manifest.
     """
     from rejoinder.parts import VECTORIZER
     from rejoinder.parts.arrays import worst_distance
@@ -190,30 +192,31 @@ def build_bundle(bundle: Path, student: SentenceEncoder, cpu: Path, fp16: Path, 
     from rejoinder.release.tokenizer_file import TOKENIZER
 
     bundle.mkdir()
-    shutil.copyfile(student.tokenizer_file, bundle / TOKENIZER)
+    shutil.copyfile(encoder.tokenizer_file, bundle / TOKENIZER)
     shutil.copyfile(cpu / model_file("cpu"), bundle / model_file("cpu"))
     shutil.copyfile(fp16 / model_file("cpu"), bundle / model_file("fp16"))
-    spec = describe(bundle, student)
+    spec = describe(bundle, encoder)
     chosen, half = (Vectorizer(folder, spec, "CPUExecutionProvider") for folder in (bundle, fp16))
     write_probes(bundle, chosen)
     # CUDA runs the fp16 form: it may be as far from the probes as that form is here, with room for other kernels.
     apart = worst_distance(chosen.encode(TEXTS), half.encode(TEXTS))
     facts = {
         VECTORIZER.name: asdict(spec),
-        "cpu_form": cpu_form,
-        "context_turns": student.config.context_turns,
+        **names,
+        "context_turns": encoder.config.context_turns,
         # The CPU runs the very form that made the probes.
         "tolerance": {"CPUExecutionProvider": 1e-6, "CUDAExecutionProvider": max(1e-5, 3 * apart)},
     }
     write_manifest(bundle, VECTORIZER.bundle, spec.id, facts)
 
 
-def run(params: Params, *, dialogues: Path, student: Path, out: Path) -> None:
-    """Export the student.
+def run(params: Params, *, dialogues: Path, vectorizer: Path, student: Path, out: Path) -> None:
+    """Export an encoder.
 
     Args:
         params: section `export`.
         dialogues: output of the stage `dialogues`; its validation replies are the sample.
+        vectorizer: output of the stage `vectorizer`.
         student: output of the stage `student`.
         out: directory to make: model/ (the bundle), forms.json, metrics.json.
 
@@ -224,16 +227,18 @@ def run(params: Params, *, dialogues: Path, student: Path, out: Path) -> None:
     from stages.evaluation.candidates import Candidates
     from stages.training.encoder import SentenceEncoder, encode
 
-    encoder = SentenceEncoder.load(student / "student")
+    folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
+    encoder = SentenceEncoder.load(folders[params.encoder])
     texts = Candidates.load(dialogues / "validation").pool["text"].to_list()[: params.sample]
     truth = encode(encoder, texts, fast=False)
     with atomic_directory(out) as directory:
         work = directory / "forms"
-        folders = make_forms(encoder, params.cpu_forms, work)
-        spec = describe(folders["fp32"], encoder)
-        measured = measure(folders, spec, texts, truth, params.rounds)
+        forms = make_forms(encoder, params.cpu_forms, work)
+        spec = describe(forms["fp32"], encoder)
+        measured = measure(forms, spec, texts, truth, params.rounds)
         best = choose_form([m for m in measured if m.form in params.cpu_forms], params.min_cosine)
-        build_bundle(directory / VECTORIZER.bundle, encoder, folders[best.form], folders["fp16"], best.form)
+        names = {"encoder": params.encoder, "cpu_form": best.form}
+        build_bundle(directory / VECTORIZER.bundle, encoder, forms[best.form], forms["fp16"], names)
         shutil.rmtree(work)
         write_rows(directory / "forms.json", [asdict(m) for m in measured])
         by_form = {m.form: {k: v for k, v in asdict(m).items() if k != "form"} for m in measured}

@@ -137,7 +137,7 @@ def test_the_model_bundle_is_whole_and_says_nothing_of_where_it_was_made(
     student: SentenceEncoder, tmp_path: Path
 ) -> None:
     folders = make_forms(student, ["fp32"], tmp_path / "work")
-    build_bundle(tmp_path / "model", student, folders["fp32"], folders["fp16"], "fp32")
+    build_bundle(tmp_path / "model", student, folders["fp32"], folders["fp16"], {"cpu_form": "fp32"})
     manifest = read_manifest(tmp_path / "model")
     assert file_problems(tmp_path / "model", manifest) == []
     assert load_vectorizer(tmp_path / "model", manifest, "CPUExecutionProvider").id == manifest.vectorizer_id
