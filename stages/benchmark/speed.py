@@ -1,4 +1,4 @@
-"""Encoding speed, side by side in one run: CPU time, several rounds in turn, the median."""
+"""Speed, side by side in one run: CPU time, several rounds in turn, the median; and what opening costs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rejoinder.parts import Kind
+from rejoinder.parts import REPLIES, Kind
 from rejoinder.parts.arrays import Vectors
 from stages.benchmark.unreleased import sign_unreleased
+
+if TYPE_CHECKING:
+    from rejoinder.parts.heads import Heads
+    from rejoinder.parts.vectorizer import Vectorizer
 
 Encode = Callable[[list[str]], Vectors]
 
@@ -89,6 +94,55 @@ def _modules(folder: Path, scratch: Path) -> "SentenceTransformer":  # type: ign
                          init_weight=weight)
         )  # fmt: skip
     return SentenceTransformer(modules=[*parts, models.Normalize()], device="cpu")
+
+
+def measure_speed(exported: Vectorizer, encoder: Path, base: str, texts: list[str], rounds: int) -> dict[str, Any]:
+    """Exported form against sentence-transformers, on the same texts in the same run.
+
+    Args:
+        exported: the exported form.
+        encoder: torch folder of what was exported, run by sentence-transformers with the same weights.
+        base: names the untuned encoder.
+        texts: what is encoded.
+        rounds: how often.
+
+    Returns:
+        Rates per CPU-second, ratios, and the cosine of the exported vectors with the peer's.
+    """
+    from rejoinder.parts.arrays import cosines
+    from stages.common.base_encoder import base_folder
+
+    with tempfile.TemporaryDirectory() as scratch:
+        untuned = sentence_transformer(base_folder(base))
+        peer = sentence_transformer(encoder, Path(scratch) / "encoder")
+        encoders = {"sentence_transformers_untuned": untuned, "sentence_transformers_same": peer}
+        encoders["exported"] = exported.encode
+        batched = per_cpu_second(encoders, texts, rounds)
+        few = texts[: max(8, len(texts) // 8)]
+        single = per_cpu_second({n: one_by_one(e) for n, e in encoders.items()}, few, rounds)
+        agreement = cosines(exported.encode(texts), peer(texts))
+    return {
+        "per_cpu_second": batched,
+        "per_cpu_second_one_by_one": single,
+        "ratio_to_sentence_transformers_untuned": batched["exported"] / batched["sentence_transformers_untuned"],
+        "ratio_to_sentence_transformers_same": batched["exported"] / batched["sentence_transformers_same"],
+        "mean_cosine": float(agreement.mean()),
+        "min_cosine": float(agreement.min()),
+    }
+
+
+def measure_search(index: Path, exported: Vectorizer, heads: Heads, queries: list[str]) -> dict[str, float]:
+    """Searches per CPU-second over the index bundle, one query at a time, as many candidates as in serving."""
+    from rejoinder.parts.replies import ReplyIndex
+    from rejoinder.release.manifest import read_manifest
+
+    opened = ReplyIndex(index, read_manifest(index))
+    k = int(opened.facts["candidates"])
+    vectors = heads.replies(exported.encode(queries))  # what is asked does not matter for the time it takes
+    start = time.process_time()
+    for row in range(len(vectors)):
+        opened.search(vectors[row : row + 1], k)
+    return {REPLIES.name: len(opened), "searches_per_cpu_second": len(vectors) / (time.process_time() - start)}
 
 
 def open_cost(bundles: Mapping[Kind, Path]) -> dict[str, float]:

@@ -1,44 +1,101 @@
-"""What is compared: baselines that know nothing, and encoders. Each scores every pool reply for every item."""
+"""Systems: what is compared. A system scores every pool reply for every item when it is called."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import numpy as np
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.heads import Contexts, Heads
-from rejoinder.progress import track
-from rejoinder.text import context_text, words
-from stages.evaluation.candidates import Bm25, Candidates
-from stages.evaluation.retrieval import LISTS, Ranks, Scores, bootstrap_interval, ranks, summarize
+from stages.benchmark import baselines
+from stages.benchmark.vectors import Remembered
+from stages.evaluation.candidates import Candidates
+from stages.evaluation.retrieval import Scores, retrieval_scores
+
+if TYPE_CHECKING:
+    from rejoinder.parts.opened import OpenRelease
+    from rejoinder.parts.vectorizer import Vectorizer
 
 #: Scores of one system, computed when called.
 System = Callable[[], Scores]
-#: How far up the gold reply must be in each list: of a whole pool hardly anything puts it first.
-AT = {"random": 1, "hard": 1, "full": 10}
+Encode = Callable[[list[str]], Vectors]
 
 
-def random_scores(candidates: Candidates, seed: int) -> Scores:
-    """Chance: uniform scores, float32 [items, pool]."""
-    shape = len(candidates.items), len(candidates.pool)
-    return np.random.default_rng(seed).random(shape, dtype=np.float32)
+@dataclass(frozen=True, slots=True)
+class Systems:
+    """Everything that is compared, over any lists.
+
+    Attributes:
+        vectorizer: the exported form.
+        heads: what is served on it.
+        folders: torch encoder folders by name.
+        base: names the untuned encoder.
+        champion: the release to beat, if there is one that opens here.
+        remembered: vectors of earlier runs; those of what is served are never taken from there.
+    """
+
+    vectorizer: Vectorizer
+    heads: Heads
+    folders: dict[str, Path]
+    base: str
+    champion: OpenRelease | None
+    remembered: Remembered
+
+    def over(self, candidates: Candidates, seed: int) -> dict[str, System]:
+        """Baselines, untuned encoder, teacher, student, what is served, and the champion.
+
+        Args:
+            candidates: the lists.
+            seed: of random scores.
+
+        Returns:
+            Systems by name.
+        """
+        turns = _context_turns(self.folders["student"])
+        systems: dict[str, System] = {
+            "random": partial(baselines.random_scores, candidates, seed),
+            "length": partial(baselines.length_scores, candidates),
+            "bm25": partial(baselines.bm25_scores, candidates, turns),
+        }
+        encoders: dict[str, str | Path] = {"untuned": self.base, **self.folders}
+        for name, where in encoders.items():
+            encode = self.remembered.torch_encoder(name, where, self.vectorizer.spec.max_length)
+            systems[name] = partial(retrieval_scores, encode, candidates, turns)
+        systems["served"] = partial(heads_scores, _exported(self.vectorizer), self.heads, candidates)
+        if self.champion is not None:
+            encode = self.remembered.exported(self.champion.vectorizer)
+            read = int(self.champion.index.facts["context_turns"])
+            systems["champion"] = release_system(encode, self.champion.heads, candidates, read)
+        return systems
 
 
-def length_scores(candidates: Candidates) -> Scores:
-    """Length only: the more words, the better; float32 [items, pool], many ties."""
-    lengths = np.array([len(words(text)) for text in candidates.pool["text"]], np.float32)
-    return np.tile(lengths, (len(candidates.items), 1))
+def release_system(encode: Encode, heads: Heads | None, candidates: Candidates, context_turns: int) -> System:
+    """What a release computes, scored when called.
+
+    Args:
+        encode: its vectorizer.
+        heads: its heads; None if it encodes contexts as one text each.
+        candidates: the lists.
+        context_turns: turns joined into that text.
+
+    Returns:
+        The system.
+    """
+    if heads is None:
+        return partial(retrieval_scores, encode, candidates, context_turns)
+    return partial(heads_scores, encode, heads, candidates)
 
 
-def bm25_scores(candidates: Candidates, context_turns: int) -> Scores:
-    """BM25 of the context against the pool, float32 [items, pool]."""
-    ranker = Bm25(candidates.pool["text"].to_list())
-    contexts = candidates.items["context"].to_list()
-    return np.stack([ranker.scores(context_text(turns, context_turns)) for turns in contexts])
+def _exported(vectorizer: Vectorizer) -> Encode:
+    from stages.common.encoding import encode_all
+
+    return lambda texts: encode_all(vectorizer, texts, "benchmark: encoding with what is served")
 
 
-def heads_scores(encode: Callable[[list[str]], Vectors], heads: Heads, candidates: Candidates) -> Scores:
+def heads_scores(encode: Encode, heads: Heads, candidates: Candidates) -> Scores:
     """Score every pool reply for every item as a release with heads does: each turn alone, heads on top.
 
     Args:
@@ -61,64 +118,9 @@ def heads_scores(encode: Callable[[list[str]], Vectors], heads: Heads, candidate
     return scores
 
 
-def evaluate(systems: dict[str, System], candidates: Candidates) -> dict[str, dict[str, Ranks]]:
-    """Rank the gold replies with every system on every list.
+def _context_turns(folder: Path) -> int:
+    import json
 
-    Args:
-        systems: by name, computed one after the other.
-        candidates: the fixed lists.
+    from stages.training.encoder import CONFIG
 
-    Returns:
-        Ranks, int64 [items], by system and list.
-    """
-    found = {}
-    for name, system in track(systems.items(), "benchmark: ranking", "system"):
-        scores = system()
-        found[name] = {kind: ranks(scores, candidates, kind) for kind in LISTS}
-    return found
-
-
-def table(
-    found: dict[str, dict[str, Ranks]], candidates: Candidates, rounds: int, seed: int
-) -> list[dict[str, object]]:
-    """One row a system and list: R@1 with its 95% interval, R@10, MRR.
-
-    Args:
-        found: from `evaluate`.
-        candidates: the lists that were ranked.
-        rounds: resamples of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        Rows for a table or a plot.
-    """
-    conversations = candidates.items["conversation_id"].to_list()
-    rows: list[dict[str, object]] = []
-    for system, by_list in found.items():
-        for kind, rank in by_list.items():
-            hits = (rank <= 1).astype(np.float64)
-            low, high = bootstrap_interval(hits, conversations, rounds=rounds, seed=seed)
-            rows.append({"list": kind, "system": system, **summarize(rank), "low": low, "high": high})
-    return rows
-
-
-def gain(
-    better: Ranks, worse: Ranks, candidates: Candidates, *, rounds: int, seed: int, k: int = 1
-) -> dict[str, float]:
-    """Difference of R@k between two systems on the same items, with its 95% interval.
-
-    Args:
-        better: ranks of the one, int64 [items].
-        worse: ranks of the other, int64 [items].
-        candidates: the lists that were ranked.
-        rounds: resamples of the bootstrap.
-        seed: of the bootstrap.
-        k: how far up the gold reply must be.
-
-    Returns:
-        difference, low, high.
-    """
-    difference = (better <= k).astype(np.float64) - (worse <= k)
-    conversations = candidates.items["conversation_id"].to_list()
-    low, high = bootstrap_interval(difference, conversations, rounds=rounds, seed=seed)
-    return {"difference": float(difference.mean()), "low": low, "high": high}
+    return int(json.loads((folder / CONFIG).read_text())["context_turns"])

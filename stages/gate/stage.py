@@ -38,6 +38,8 @@ class Params(StageParams):
     """Resident memory that mapping cache and index adds, in MB."""
     max_r_at_1_drop: float = Field(ge=0, le=1)
     """R@1 on the random lists that may be lost against the champion."""
+    max_noise_loss: float = Field(ge=0, le=1)
+    """R@1 on the random lists that what is served may lose where contexts are mistyped."""
     max_size_growth: float = Field(ge=0)
     """Share by which a bundle's files may grow against those of the champion's."""
     max_joined_mb: float = Field(ge=0)
@@ -72,6 +74,8 @@ class Check:
 _COMPARE = {">": operator.gt, ">=": operator.ge, "<=": operator.le}
 
 
+#: Metrics that the verdict repeats.
+_JUDGED = ("retrieval", "gains", "noise", "slices", "speed", "opening", "replay", "cache", "sizes_mb")
 #: What is asked of each list.
 _ASKED = {"random": "R@1 of 100", "hard": "R@1 of 100 worded alike", "full": "R@10 of the full pool"}
 
@@ -103,6 +107,12 @@ def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
         ),
         Check("served, R@1 of 100", served, ">=", params.min_r_at_1),
         Check("served over BM25, R@1 of 100", served - random["bm25"]["r_at_1"], ">=", params.min_over_bm25),
+        Check(
+            "served, R@1 of 100 lost to typing errors",
+            metrics["noise"]["served"]["lost"],
+            "<=",
+            params.max_noise_loss,
+        ),
         Check("exported against torch, smallest cosine", speed["min_cosine"], ">=", params.min_cosine),
         Check("encoding speed over sentence-transformers", ratio, ">=", params.min_speed_ratio),
         Check("CPU-seconds to the first answer", opening["process_cpu_s"], "<=", params.max_ask_cpu_s),
@@ -205,7 +215,7 @@ def judge(metrics: dict[str, Any], audit: dict[str, Any], params: Params) -> dic
         "checks": [{**asdict(check), "passed": check.passed} for check in checks],
         "bundles": metrics["bundles"],
         "champion": champion and {"digest": champion["digest"]},
-        "metrics": {key: metrics[key] for key in ("retrieval", "gains", "speed", "opening", "cache", "sizes_mb")},
+        "metrics": {key: metrics[key] for key in _JUDGED},
         "audit": audit,
     }
 

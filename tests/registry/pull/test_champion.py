@@ -8,7 +8,7 @@ from registry.pull.champion import open_champion
 from rejoinder.parts.opened import open_release
 from rejoinder.release.proof import Installed
 from rejoinder.store.store import Store
-from stages.benchmark.stage import files_mb
+from stages.benchmark.sizes import files_mb
 from tests.registry.artifacts import ship
 
 

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stages.benchmark.systems import bm25_scores, gain, length_scores, random_scores
+from stages.benchmark.baselines import bm25_scores, length_scores, random_scores
+from stages.benchmark.comparison import gain
 from stages.common.errors import DataError
 from stages.evaluation.candidates import Bm25, Candidates, build_candidates, reply_key
 from stages.evaluation.retrieval import bootstrap_interval, ranks, summarize

@@ -23,6 +23,9 @@ def measured() -> dict[str, Any]:
     return {
         "retrieval": {"random": {"served": {"r_at_1": 0.4}, "bm25": {"r_at_1": 0.2}}},
         "gains": {"served_over_untuned": gain},
+        "noise": {"served": {"lost": 0.03}},
+        "slices": {},
+        "replay": {},
         "speed": {"min_cosine": 0.99999, "ratio_to_sentence_transformers_untuned": 4.0},
         "opening": {"process_cpu_s": 1.0, "cache_and_index_mb": 5.0},
         "sizes_mb": {"model": 100.0, "cache": 10.0, "index": 5.0},
@@ -79,6 +82,7 @@ def test_without_a_champion_floors_decide_and_the_verdict_says_so() -> None:
         (("gains", "served_over_untuned", "full", "low"), -0.011),
         (("retrieval", "random", "served", "r_at_1"), 0.24),
         (("retrieval", "random", "bm25", "r_at_1"), 0.39),
+        (("noise", "served", "lost"), 0.2),
         (("speed", "min_cosine"), 0.99),
         (("speed", "ratio_to_sentence_transformers_untuned"), 1.0),
         (("opening", "process_cpu_s"), 10.0),

@@ -1,0 +1,111 @@
+"""Comparison: ranks of every system on every list, a table of them, and what one gains over another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rejoinder.progress import track
+from stages.benchmark.systems import System
+from stages.evaluation.candidates import Candidates
+from stages.evaluation.retrieval import LISTS, Ranks, bootstrap_interval, ranks, summarize
+
+#: How far up the gold reply must be in each list: of a whole pool hardly anything puts it first.
+AT = {"random": 1, "hard": 1, "full": 10}
+#: Ranks, int64 [items], by system and list.
+Found = dict[str, dict[str, Ranks]]
+
+
+def evaluate(systems: dict[str, System], candidates: Candidates) -> Found:
+    """Rank the gold replies with every system on every list.
+
+    Args:
+        systems: by name, computed one after the other.
+        candidates: the fixed lists.
+
+    Returns:
+        Ranks, int64 [items], by system and list.
+    """
+    found = {}
+    for name, system in track(systems.items(), "benchmark: ranking", "system"):
+        scores = system()
+        found[name] = {kind: ranks(scores, candidates, kind) for kind in LISTS}
+    return found
+
+
+def table(found: Found, candidates: Candidates, rounds: int, seed: int) -> list[dict[str, object]]:
+    """One row a system and list: R@1 with its 95% interval, R@10, MRR.
+
+    Args:
+        found: from `evaluate`.
+        candidates: the lists that were ranked.
+        rounds: resamples of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        Rows for a table or a plot.
+    """
+    conversations = candidates.items["conversation_id"].to_list()
+    rows: list[dict[str, object]] = []
+    for system, by_list in found.items():
+        for kind, rank in by_list.items():
+            hits = (rank <= 1).astype(np.float64)
+            low, high = bootstrap_interval(hits, conversations, rounds=rounds, seed=seed)
+            rows.append({"list": kind, "system": system, **summarize(rank), "low": low, "high": high})
+    return rows
+
+
+def gain(
+    better: Ranks, worse: Ranks, candidates: Candidates, *, rounds: int, seed: int, k: int = 1
+) -> dict[str, float]:
+    """Difference of R@k between two systems on the same items, with its 95% interval.
+
+    Args:
+        better: ranks of the one, int64 [items].
+        worse: ranks of the other, int64 [items].
+        candidates: the lists that were ranked.
+        rounds: resamples of the bootstrap.
+        seed: of the bootstrap.
+        k: how far up the gold reply must be.
+
+    Returns:
+        difference, low, high.
+    """
+    difference = (better <= k).astype(np.float64) - (worse <= k)
+    conversations = candidates.items["conversation_id"].to_list()
+    low, high = bootstrap_interval(difference, conversations, rounds=rounds, seed=seed)
+    return {"difference": float(difference.mean()), "low": low, "high": high}
+
+
+def gains(found: Found, candidates: Candidates, rounds: int, seed: int) -> dict[str, Any]:
+    """R@k of one system over another on each list, with intervals.
+
+    Args:
+        found: from `evaluate`.
+        candidates: the lists that were ranked.
+        rounds: resamples of the bootstrap.
+        seed: of the bootstrap.
+
+    Returns:
+        By pair of systems and list: difference, low, high; k is `AT` the list.
+    """
+    compared = [("teacher", "untuned"), ("student", "teacher"), ("served", "teacher"), ("served", "untuned")]
+    compared += [("served", "champion")] if "champion" in found else []
+    return {
+        f"{a}_over_{b}": {
+            kind: gain(found[a][kind], found[b][kind], candidates, rounds=rounds, seed=seed, k=k)
+            for kind, k in AT.items()
+        }
+        for a, b in compared
+    }
+
+
+def by_system(rows: list[dict[str, object]]) -> dict[str, Mapping[str, Any]]:
+    """The rows of `table` as one tree, by list and system."""
+    nested: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        values = {key: value for key, value in row.items() if key not in ("list", "system")}
+        nested.setdefault(str(row["list"]), {})[str(row["system"])] = values
+    return {**nested}
