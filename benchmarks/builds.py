@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from benchmarks.report import examples, heading, out_option, publish, table
+from rejoinder.parts import PHRASES
 
 MODULE = "benchmarks.builds"
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -136,7 +137,7 @@ def _encoding(metrics: Figures, export: Figures) -> str:
 
 
 def _cost(metrics: Figures) -> str:
-    opening, cache = metrics["opening"], metrics["cache"]
+    opening, cache = metrics["opening"], metrics[PHRASES.bundle]
     shares = {name.removesuffix("_covered"): share for name, share in cache.items() if name.endswith("_covered")}
     covered = ", ".join(f"{share:.1%} of {name.replace('_', ' ')}" for name, share in shares.items())
     rows = [

@@ -18,7 +18,7 @@ import click
 import polars as pl
 
 from benchmarks.report import examples, heading, out_option, publish, table
-from rejoinder.parts import VECTORIZER
+from rejoinder.parts import HEADS, VECTORIZER
 from rejoinder.parts.heads import open_heads
 from rejoinder.parts.opened import open_model
 from rejoinder.parts.vectorizer import Vectorizer
@@ -86,7 +86,7 @@ class Build:
             start = time.process_time()
             model, metrics = train_heads(params, self.turns, pairs, source, Path(folder))
             spent = time.process_time() - start
-            bundle = Path(folder) / "heads"
+            bundle = Path(folder) / HEADS.bundle
             write_bundle(bundle, model, self.vectorizer, params)
             found = self._on_test(bundle) if on_test else {}
         return Tried(params, metrics["r_at_1"], metrics["weights"], spent, found)
@@ -117,7 +117,7 @@ def main(
     out: Path | None,
 ) -> None:
     """Entry point."""
-    params = load_params(Path("params.yaml"), "heads", Params)
+    params = load_params(Path("params.yaml"), HEADS.name, Params)
     params = params.model_copy(update={"dim": dim or params.dim})
     vectorizer, _ = open_model(build / "export" / VECTORIZER.bundle)
     world = Build(dialogues or build / "dialogues", vectorizer, TurnVectors(build / "turns", vectorizer.id))

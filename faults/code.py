@@ -28,7 +28,7 @@ from rejoinder.release.manifest import read_manifest
 from rejoinder.release.signature import SIGNATURE
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store
-from tests.bundles import KEY, KINDS, build_bundles, weights, write_onnx
+from tests.bundles import KEY, WHOLE, build_whole, weights, write_onnx
 
 CANARY = "canary"
 CUDA = "CUDAExecutionProvider"
@@ -103,13 +103,12 @@ def code_signed(root: Path, tries: int = 26) -> Outcome:
             "model/weights.data": external["weights.data"],
         },
     }
-    for file in ("model/probes.npy", "cache/keys.npy", "cache/vectors.npy"):
-        shape = np.load(
-            base.bundles[VECTORIZER.bundle if VECTORIZER.bundle in file else PHRASES.bundle]
-            / file.partition("/")[2]
-        ).shape
-        changes[f"an object array as {file}"] = {file: object_array(pickled, shape)}
-    for kind in KINDS:
+    for kind in WHOLE:
+        for path in sorted(base.bundles[kind].glob("*.npy")):
+            changes[f"an object array as {kind}/{path.name}"] = {
+                f"{kind}/{path.name}": object_array(pickled, np.load(path).shape)
+            }
+    for kind in WHOLE:
         changes |= {
             f"a pickle as {kind}/{f}": {f"{kind}/{f}": pickled} for f in read_manifest(base.bundles[kind]).files
         }
@@ -137,7 +136,7 @@ def code_listed(root: Path, tries: int = 21) -> Outcome:
     """List a payload in a manifest and sign that: refused by its name, or installed as dead bytes; never run."""
     base, canary, tally = built(root / "base"), root / CANARY, Tally()
     trust = trusting(root)
-    listed = [(kind, name, data) for name, data in payloads(canary).items() for kind in KINDS]
+    listed = [(kind, name, data) for name, data in payloads(canary).items() for kind in WHOLE]
     for kind, name, data in listed[:tries]:
         with tempfile.TemporaryDirectory(dir=root) as folder:
             store = forge(base, Path(folder), {f"{kind}/{name}": data})
@@ -193,8 +192,8 @@ def code_in_mlflow(root: Path, tries: int = 13) -> Outcome:
         "REJOINDER_SIGNING_KEY": str(KEY),
     }
     with patch.dict(os.environ, environment):
-        ship(build_bundles(root / "bundles"), "planted")
-        folders = [stored_file("planted", kind, "x").parent for kind in (*KINDS, None)]
+        ship(build_whole(root / "bundles"), "planted")
+        folders = [stored_file("planted", kind, "x").parent for kind in (*WHOLE, None)]
         for name, data in list(payloads(canary).items())[: max(1, tries - 4)]:
             for folder in folders:
                 (folder / name).write_bytes(data)

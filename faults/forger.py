@@ -18,7 +18,7 @@ from registry.names import CHAMPION
 from registry.publish import promote
 from registry.publish.keys import SigningKey
 from registry.publish.sign import sign
-from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind
+from rejoinder.parts import HEADS, REPLIES, VECTORIZER, Kind
 from rejoinder.release.canonical import digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release
 from rejoinder.release.manifest import MANIFEST
@@ -26,7 +26,7 @@ from rejoinder.release.proof import Installed
 from rejoinder.release.signature import SIGNATURE, SIGNED
 from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.store.store import Store
-from tests.bundles import KEY, KINDS, reseal, reseal_model
+from tests.bundles import KEY, WHOLE, reseal, reseal_model, reseal_others
 
 #: What the signature is about: the payload in `release.sig`, itself a JSON document.
 STATEMENT = "statement"
@@ -59,7 +59,7 @@ def forge(base: Installed, root: Path, changes: Mapping[str, bytes]) -> Store:
         The store; its current release is the forged one, signed by the key of the tests.
     """
     store = Store(root / "store")
-    bundles = {kind: _changed(base.bundles[kind], root / kind, changes, f"{kind}/") for kind in KINDS}
+    bundles = {kind: _changed(base.bundles[kind], root / kind, changes, f"{kind}/") for kind in WHOLE}
     vectorizer_id = _sealed(base, bundles, changes)
     digests = {kind: digest_file(path / MANIFEST) for kind, path in bundles.items()}
     for kind, path in bundles.items():
@@ -107,16 +107,17 @@ def _place(path: Path, final: Path) -> None:
 def _sealed(base: Installed, bundles: Mapping[Kind, Path], changes: Mapping[str, bytes]) -> str:
     """Write manifests that are true to the changed files; says which vectorizer they claim."""
     files = [name.partition("/") for name in changes if "/" in name]
-    changed = {kind: [file for part, _, file in files if part == kind and file != MANIFEST] for kind in KINDS}
+    changed = {kind: [file for part, _, file in files if part == kind and file != MANIFEST] for kind in WHOLE}
     vectorizer_id = base.release.vectorizer_id
     if any(file == TOKENIZER or file.endswith(".onnx") for file in changed[VECTORIZER.bundle]):
         vectorizer_id = reseal_model(bundles[VECTORIZER.bundle]).vectorizer_id
-        for kind in (PHRASES.bundle, REPLIES.bundle):
-            reseal(bundles[kind], vectorizer_id)
-    else:
-        for kind in KINDS:
-            if changed[kind]:
-                reseal(bundles[kind])
+        reseal_others(bundles, vectorizer_id)
+        return vectorizer_id
+    for kind in WHOLE:
+        if changed[kind]:
+            reseal(bundles[kind])
+    if changed[HEADS.bundle] and f"{REPLIES.bundle}/{MANIFEST}" not in changes:
+        reseal(bundles[REPLIES.bundle], ties={HEADS.bundle: digest_file(bundles[HEADS.bundle] / MANIFEST)})
     return vectorizer_id
 
 

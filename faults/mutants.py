@@ -41,7 +41,7 @@ from rejoinder.release.manifest import MANIFEST, read_manifest
 from rejoinder.release.proof import Installed
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store
-from tests.bundles import KEY, KINDS, PHRASES, REPLIES
+from tests.bundles import KEY, PHRASES, REPLIES, WHOLE
 
 #: What one try may cost; the largest mutants have a million entries.
 CPU_SECONDS, MEMORY_MB = 20.0, 1536.0
@@ -278,7 +278,7 @@ class Base:
         json.dumps(found.to_json(), ensure_ascii=False)
 
     def _described(self) -> Description:
-        manifests = {kind: read_manifest(self.installed.bundles[kind]) for kind in KINDS}
+        manifests = {kind: read_manifest(self.installed.bundles[kind]) for kind in WHOLE}
         return describe(self.installed.folder, manifests)
 
     def _is_blessed(self, data: bytes) -> bool:

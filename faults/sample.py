@@ -19,7 +19,7 @@ from rejoinder.release.manifest import read_manifest
 from rejoinder.release.proof import Installed
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store
-from tests.bundles import KEY, build_bundles, pin, put_in_store, seal
+from tests.bundles import KEY, build_whole, pin, put_in_store, seal
 
 #: Calls that parse what lies in a bundle: module, and the name there.
 PARSERS = (
@@ -30,6 +30,7 @@ PARSERS = (
     ("rejoinder.parts.vectorizer", "check_onnx"),
     ("rejoinder.parts.vectorizer", "open_tokenizer"),
     ("rejoinder.parts.vectorizer", "load_vectorizer"),
+    ("rejoinder.parts.heads", "open_heads"),
     ("rejoinder.parts.replies", "open_shard"),
     ("rejoinder.parts.replies", "read_replies"),
     ("rejoinder.parts.vectorizer", "model_problems"),
@@ -47,7 +48,7 @@ def believing() -> Trust:
 
 def built(root: Path, seed: int = 0, serial: int = 1) -> Installed:
     """A signed release with a real provenance and bill of materials; another seed is another model."""
-    installed = pin(build_bundles(root, seed), serial)
+    installed = pin(build_whole(root, seed), serial)
     manifests = {kind: read_manifest(path) for kind, path in installed.bundles.items()}
     metrics = {"retrieval/pairs/served/r_at_1": 0.3, "gains/served_over_untuned/difference": 0.1}
     (installed.folder / "provenance.json").write_bytes(provenance(installed.release))

@@ -21,7 +21,7 @@ from rejoinder.release.document import Release
 from rejoinder.release.proof import Installed, prove
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store
-from tests.bundles import KEY, build_bundles, pin, put_in_store
+from tests.bundles import KEY, build_whole, pin, put_in_store
 
 #: What processes need; imported once, before the first of them is forked.
 _PRELOAD = (
@@ -155,7 +155,7 @@ def _built() -> Path:
 
 def two_pinned(root: Path) -> Sequence[Installed]:
     """Two releases of different models, serials 1 and 2, as folders."""
-    return [pin(build_bundles(root / name, seed=seed), serial=seed + 1) for seed, name in enumerate("ab")]
+    return [pin(build_whole(root / name, seed=seed), serial=seed + 1) for seed, name in enumerate("ab")]
 
 
 def fresh_copy(template: Path, place: Path) -> Path:

@@ -15,7 +15,7 @@ from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.release.proof import Installed
 from rejoinder.release.trust import Trust
 from rejoinder.serving.holder import Holder
-from tests.bundles import KEY, REPLIES, build_bundles, pin
+from tests.bundles import KEY, REPLIES, build_whole, pin
 
 SETTLED = 10  # swaps after which memory has found its level
 MARGIN_MB = 8.0  # a release that is never freed costs 0.4 MB, tiny as it is: 90 of them are far above that
@@ -60,7 +60,7 @@ def hundred_swaps(root: Path, swaps: int = 100, threads: int = 4) -> Outcome:
         How many swaps were survived, with the requests and the memory.
     """
     replies = (REPLIES[::2], REPLIES[1::2])
-    releases = [pin(build_bundles(root / f"r{n}", seed=n, replies=replies[n]), serial=n + 1) for n in (0, 1)]
+    releases = [pin(build_whole(root / f"r{n}", seed=n, replies=replies[n]), serial=n + 1) for n in (0, 1)]
     said = {str(release.release): frozenset(texts) for release, texts in zip(releases, replies, strict=True)}
     holder = Holder(open_release(releases[0], trust=Trust(KEY.parent)), _opener)
     asked, stop = Asked(), threading.Event()

@@ -14,18 +14,18 @@ import numpy as np
 from faults.outcome import Outcome
 from faults.sample import Tally, believing, words
 from rejoinder.errors import BundleError
-from rejoinder.parts import PHRASES, REPLIES, VECTORIZER, Kind
+from rejoinder.parts import VECTORIZER, Kind
 from rejoinder.parts.opened import open_release
 from rejoinder.release.proof import Installed
 from rejoinder.text import NORMALIZATION_VERSION
 from tests.bundles import (
     DIM,
     FORMS,
-    KINDS,
-    build_bundles,
+    WHOLE,
+    build_whole,
     pin,
-    reseal,
     reseal_model,
+    reseal_others,
     weights,
     write_onnx,
     write_tokenizer,
@@ -36,21 +36,21 @@ LEVELS = ("in its folder", "signed anew", "with a forged manifest")
 _LIES = 7
 
 
-def parts_swapped(root: Path, tries: int = 54) -> Outcome:
+def parts_swapped(root: Path, tries: int = 72) -> Outcome:
     """Put each part of each of three releases into each other one, at three levels of cunning."""
-    releases = [pin(build_bundles(root / f"r{seed}", seed), seed + 1) for seed in range(3)]
+    releases = [pin(build_whole(root / f"r{seed}", seed), seed + 1) for seed in range(3)]
     tally = Tally()
     for number, (mine, other, kind, level) in enumerate(_swaps(releases)):
         if number < tries:
             with tempfile.TemporaryDirectory(dir=root) as folder:
                 tally.add(*_refused(_swapped(mine, other, kind, level, Path(folder)), (), f"{kind} {level}"))
-    note = tally.note("3 releases of one dimension, all ordered pairs, 3 parts, 3 levels")
+    note = tally.note("3 releases of one dimension, all ordered pairs, 4 parts, 3 levels")
     return Outcome("a part of another model", tally.tries, tally.survived, note)
 
 
 def parts_that_lie(root: Path, tries: int = _LIES) -> Outcome:
     """Change what decides the vectors, make every manifest say it is so, sign it: refused by name, each."""
-    base = pin(build_bundles(root / "base"))
+    base = pin(build_whole(root / "base"))
     tally = Tally()
     for what, (forge, names) in list(LIES.items())[:tries]:
         with tempfile.TemporaryDirectory(dir=root) as folder:
@@ -62,7 +62,7 @@ def parts_that_lie(root: Path, tries: int = _LIES) -> Outcome:
 
 def _swaps(releases: list[Installed]) -> Iterator[tuple[Installed, Installed, Kind, str]]:
     # By level last, so that a few tries see all three.
-    for kind in KINDS:
+    for kind in WHOLE:
         for mine, other in permutations(releases, 2):
             for level in LEVELS:
                 yield mine, other, kind, level
@@ -75,11 +75,9 @@ def _swapped(mine: Installed, other: Installed, kind: Kind, level: str, folder: 
     bundles[kind] = Path(shutil.copytree(other.bundles[kind], folder / kind))
     if level == "with a forged manifest":
         # A model's own manifest cannot lie: its id follows from its files. So the others claim to be made by it.
-        liars: list[Kind] = [PHRASES.bundle, REPLIES.bundle] if kind == VECTORIZER.bundle else [kind]
         claimed = other.release.vectorizer_id if kind == VECTORIZER.bundle else mine.release.vectorizer_id
-        for liar in liars:
-            reseal(bundles[liar], claimed)
-    return pin({k: bundles[k] for k in KINDS})
+        reseal_others(bundles, claimed)
+    return pin({k: bundles[k] for k in WHOLE})
 
 
 def _refused(installed: Installed, names: tuple[str, ...], what: str) -> tuple[str, str]:
@@ -102,10 +100,9 @@ def _copied(base: Installed, folder: Path) -> Installed:
 
 
 def _claimed(mine: Installed, **changes: Any) -> Installed:
-    """Make every manifest claim that the changed model made cache and index, and pin them all anew."""
+    """Make every manifest claim that the changed model made the other parts, and pin them all anew."""
     forged = reseal_model(mine.bundles[VECTORIZER.bundle], **changes).vectorizer_id
-    for kind in (PHRASES.bundle, REPLIES.bundle):
-        reseal(mine.bundles[kind], forged)
+    reseal_others(mine.bundles, forged)
     return pin(mine.bundles)
 
 

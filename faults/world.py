@@ -31,7 +31,7 @@ from rejoinder.release.manifest import MANIFEST
 from rejoinder.release.signature import SIGNATURE, SIGNED
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store
-from tests.bundles import KEY, KINDS, build_bundles, reseal
+from tests.bundles import KEY, WHOLE, build_whole, reseal
 
 NAME = "rejoinder"
 NODE, EDGE, DESK = "node", "edge", "desk"
@@ -149,7 +149,7 @@ class World:
         if set(files) != {*SIGNED, SIGNATURE}:
             return False
         pinned = json.loads(files[RELEASE])["bundles"]
-        return all(self._holds(kind, pinned[kind]) for kind in KINDS)
+        return all(self._holds(kind, pinned[kind]) for kind in WHOLE)
 
     def _holds(self, kind: str, digest: str) -> bool:
         versions = self.client.models[f"{NAME}-{kind}"].versions
@@ -245,7 +245,7 @@ def _world(stage: Stage) -> World:
 
 def _build(root: Path) -> tuple[list[Mapping[Kind, Path]], Mapping[Kind, Path]]:
     """Four releases' bundles: of two models, of the first with another index, or another cache; and a mixture."""
-    first, second = build_bundles(root / "first"), build_bundles(root / "second", seed=1)
+    first, second = build_whole(root / "first"), build_whole(root / "second", seed=1)
     index = Path(shutil.copytree(first[REPLIES.bundle], root / REPLIES.bundle))
     cache = Path(shutil.copytree(first[PHRASES.bundle], root / PHRASES.bundle))
     reseal(index, candidates=5)

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from registry.publish.keys import SigningKey, new_key
 from registry.publish.sign import sign
 from registry.pull.install import activate, install_bundle, install_release, locked, part_dir
-from rejoinder.parts import Kind, required_kinds
+from rejoinder.parts import Kind, kinds, required_kinds
 from rejoinder.parts.heads import CONTEXT, REPLY, Heads, open_heads
 from rejoinder.parts.heads import write_probes as write_head_probes
 from rejoinder.parts.opened import open_model
@@ -43,7 +43,8 @@ from rejoinder.text import NORMALIZATION_VERSION
 #: The key that signs the tests' releases; tests/conftest.py makes it believed.
 KEY = Path(os.environ.get("REJOINDER_TEST_KEY") or new_key("publisher", Path(tempfile.mkdtemp())).private)
 os.environ["REJOINDER_TEST_KEY"] = str(KEY)  # processes that a test starts sign with the same one
-KINDS = required_kinds()
+#: Kinds of a release of before there were heads, and of today's.
+KINDS, WHOLE = required_kinds(), kinds()
 DIM = 32
 OPSET = 17
 #: Turns that the tests' context head reads, and the length of what heads make.
@@ -134,6 +135,15 @@ def reseal(directory: Path, vectorizer_id: VectorizerId | None = None, **facts: 
     return write_manifest(directory, old.kind, vectorizer_id or old.vectorizer_id, {**old.facts, **facts})
 
 
+def reseal_others(bundles: Mapping[Kind, Path], vectorizer_id: VectorizerId | None = None) -> None:
+    """Write the manifests of all but the model anew, true to their files and ties, with another VectorizerId."""
+    for kind in bundles:
+        if kind not in ("model", "index"):
+            reseal(bundles[kind], vectorizer_id)
+    ties = {"ties": {"heads": read_manifest(bundles["heads"]).digest}} if "heads" in bundles else {}
+    reseal(bundles["index"], vectorizer_id, **ties)
+
+
 def build_model(directory: Path, seed: int = 0, dim: int = DIM) -> None:
     """Build a model bundle with its probes."""
     directory.mkdir(parents=True)
@@ -163,25 +173,40 @@ def build_bundles(
     return bundles
 
 
-def build_heads(root: Path, bundles: Mapping[Kind, Path], seed: int = 0) -> dict[Kind, Path]:
+def build_whole(root: Path, seed: int = 0, replies: Sequence[str] = REPLIES) -> dict[Kind, Path]:
+    """Build one bundle of every kind there is under `root`, as today's releases have them."""
+    bundles = build_bundles(root, seed, replies=replies)
+    shutil.rmtree(bundles["index"])
+    return build_heads(root, bundles, seed, replies, "index")
+
+
+def build_heads(
+    root: Path,
+    bundles: Mapping[Kind, Path],
+    seed: int = 0,
+    replies: Sequence[str] = REPLIES,
+    index: str = "index-of-heads",
+) -> dict[Kind, Path]:
     """Build heads under `root`, and an index made with them, for the vectorizer of other bundles."""
     vectorizer, _ = open_model(bundles["model"])
-    made = {**bundles, "heads": root / "heads", "index": root / "index-of-heads"}
+    made = {**bundles, "heads": root / "heads", "index": root / index}
     made["heads"].mkdir(parents=True)
     facts = {"turns": TURNS, "turn_dim": vectorizer.dim, "dim": HEADS_DIM}
     write_head_models(made["heads"], seed, vectorizer.dim)
     write_head_probes(made["heads"], Heads(made["heads"], **facts), vectorizer.encode(PHRASES))
     manifest = write_manifest(made["heads"], "heads", vectorizer.id, facts)
-    index_of_heads(made["index"], made["heads"], manifest, vectorizer)
-    return made
+    index_of_heads(made["index"], made["heads"], manifest, vectorizer, replies)
+    return {kind: made[kind] for kind in WHOLE}
 
 
-def index_of_heads(directory: Path, heads: Path, manifest: Manifest, vectorizer: Vectorizer) -> None:
+def index_of_heads(
+    directory: Path, heads: Path, manifest: Manifest, vectorizer: Vectorizer, replies: Sequence[str] = REPLIES
+) -> None:
     """Build an index with heads."""
     directory.mkdir()
-    turns = vectorizer.encode(REPLIES)
-    write_turns(directory, REPLIES, turns)
-    vetted = [IndexedReply(text, 5 + number % 7, 9) for number, text in enumerate(REPLIES)]
+    turns = vectorizer.encode(replies)
+    write_turns(directory, replies, turns)
+    vetted = [IndexedReply(text, 5 + number % 7, 9) for number, text in enumerate(replies)]
     rows = write_index(directory, vetted, open_heads(heads, manifest).replies(turns), 30)
     facts = {"shard_rows": rows, "context_turns": TURNS, "candidates": 20, "ties": {"heads": manifest.digest}}
     write_manifest(directory, "index", vectorizer.id, facts)

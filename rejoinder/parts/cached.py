@@ -18,7 +18,7 @@ from rejoinder.text import normalize
 HOT_BYTES = 8 << 20
 #: What Python holds for an entry besides its text and its vector: array, string and dictionary heads.
 ENTRY_BYTES = 320
-_COLD, _HOT, _COMPUTED = "cold", "hot", "model"
+_COLD, _HOT, COMPUTED = "cold", "hot", "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +61,12 @@ class CachedVectorizer:
             Their vectors, in order, and where each came from.
         """
         vectors = np.empty((len(texts), self._vectorizer.dim), np.float32)
-        sources = [_COMPUTED] * len(texts)
+        sources = [COMPUTED] * len(texts)
         for row, text in enumerate(texts):
             found, sources[row] = self._look_up(text)
             if found is not None:
                 vectors[row] = found
-        missing = [row for row, source in enumerate(sources) if source == _COMPUTED]
+        missing = [row for row, source in enumerate(sources) if source == COMPUTED]
         if missing:
             vectors[missing] = self._vectorizer.encode([texts[row] for row in missing])
             self._remember([texts[row] for row in missing], vectors[missing])
@@ -80,7 +80,7 @@ class CachedVectorizer:
         with self._lock:
             hot = self._hot.get(key)
             if hot is None:
-                return None, _COMPUTED
+                return None, COMPUTED
             self._hot.move_to_end(key)
             return hot, _HOT
 
@@ -98,7 +98,7 @@ class CachedVectorizer:
 
 def dearest(sources: Sequence[str]) -> str:
     """Tell the dearest of where vectors came from: "model" before "hot" before "cold"; empty if there are none."""
-    return next((source for source in (_COMPUTED, _HOT, _COLD) if source in sources), "")
+    return next((source for source in (COMPUTED, _HOT, _COLD) if source in sources), "")
 
 
 def _bytes_of(key: str, vector: Vectors) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 
 from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue, Turn
+from rejoinder.parts.cached import COMPUTED
 from rejoinder.parts.opened import OpenRelease
 from rejoinder.progress import track
 
@@ -52,8 +53,8 @@ def replay(opened: OpenRelease, dialogues: Sequence[Sequence[str]]) -> dict[str,
     return {
         "dialogues": len(dialogues),
         "turns": len(new),
-        "needed_model": new.count("model") / max(1, len(new)),
-        "person_needed_model": tally.person.count("model") / max(1, len(tally.person)),
+        "needed_model": new.count(COMPUTED) / max(1, len(new)),
+        "person_needed_model": tally.person.count(COMPUTED) / max(1, len(tally.person)),
         "answer_ms": {source: 1000 * float(np.median(spent)) for source, spent in sorted(tally.spent.items())},
         "hot_ms": 1000 * _hot(responder, dialogues),
     }

@@ -9,7 +9,7 @@ import pytest
 
 from faults.code import code_beside, code_in_a_source, code_in_mlflow, code_listed, code_signed
 from registry.pull import pull
-from rejoinder.parts import phrases, probes
+from rejoinder.parts import probes, vector_table
 from rejoinder.release import proof, signature
 
 
@@ -34,7 +34,7 @@ def test_the_check_sees_a_pickle_that_runs(tmp_path: Path, monkeypatch: pytest.M
     def careless(path: Path, *_: object) -> object:
         return np.load(path, allow_pickle=True)
 
-    monkeypatch.setattr(phrases, "map_array", careless)
+    monkeypatch.setattr(vector_table, "map_array", careless)
     monkeypatch.setattr(probes, "map_array", careless)
     outcome = code_signed(tmp_path)
     assert outcome.survived < outcome.tries
