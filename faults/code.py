@@ -132,7 +132,7 @@ def _signed_with(store: Store, name: str, data: bytes) -> Store:
     return store
 
 
-def code_listed(root: Path, tries: int = 21) -> Outcome:
+def code_listed(root: Path, tries: int = 36) -> Outcome:
     """List a payload in a manifest and sign that: refused by its name, or installed as dead bytes; never run."""
     base, canary, tally = built(root / "base"), root / CANARY, Tally()
     trust = trusting(root)

@@ -12,6 +12,7 @@ from rejoinder.answer.reply import Reply, StepTrace, Trace
 from rejoinder.answer.retrieve import encode, retrieve
 from rejoinder.answer.state import State, Step
 from rejoinder.dialogue import Dialogue
+from rejoinder.errors import InputError
 from rejoinder.parts.cached import dearest
 from rejoinder.parts.opened import OpenRelease
 
@@ -45,7 +46,12 @@ class Responder:
 
         Returns:
             The reply and its trace.
+
+        Raises:
+            InputError: if there is no turn to answer.
         """
+        if not dialogue.turns:
+            raise InputError("nothing to answer: expected at least one turn, got none")
         state = State(self._opened, dialogue)
         traces = []
         for step in self._steps:

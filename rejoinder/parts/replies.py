@@ -364,17 +364,18 @@ def probe(opening: Opening, index: ReplyIndex) -> list[Problem]:
     texts = [index.replies[row].text for row in rows]
     turns = fresh = vectorizer.encode(texts)
     problems = []
+    if index.turns is not None:
+        problems += _turn_problems(index.turns, texts, turns, opening.tolerance)
     if heads is not None:
-        problems = _turn_problems(index, texts, turns, opening.tolerance)
         fresh = heads.replies(turns)
+        if index.turns is None:
+            problems += [Problem("index turns", "the replies' vectors as turns, beside heads", "none")]
     stored = index.reconstruct(rows)
     return problems + stored_vectors_problems("index vectors", fresh, stored, opening.tolerance)
 
 
-def _turn_problems(index: ReplyIndex, texts: Sequence[str], fresh: Vectors, tolerance: float) -> list[Problem]:
-    if index.turns is None:
-        return [Problem("index turns", "the replies' vectors as turns, as of every index made with heads", "none")]
-    stored = [index.turns.get(text) for text in texts]
+def _turn_problems(table: VectorTable, texts: Sequence[str], fresh: Vectors, tolerance: float) -> list[Problem]:
+    stored = [table.get(text) for text in texts]
     lost = [row for row, vector in enumerate(stored) if vector is None]
     if lost:
         return [Problem("index turns", "every reply found", f"misses for {len(lost)} of {len(texts)}")]

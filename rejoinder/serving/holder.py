@@ -238,7 +238,9 @@ def _warmed_up(opened: OpenRelease) -> _Slot:
     """Encode and search once, so that the first request does not pay for what is set up on first use."""
     try:
         for text in (_SHORT, _LONG * opened.vectorizer.spec.max_length):
-            opened.index.search(opened.vectorizer.encode([text]), int(opened.index.facts["candidates"]))
+            vectors = opened.vectorizer.encode([text])  # not by the encoder: its caches may spare the model
+            context = vectors[0] if opened.heads is None else opened.heads.context(vectors, [False])
+            opened.index.nearest(context, int(opened.index.facts["candidates"]))
         return _Slot(opened, Responder(opened))
     except BaseException:
         opened.close()

@@ -79,14 +79,18 @@ def train_heads(
 
     Returns:
         The best model by validation, in evaluation mode, and its metrics.
+
+    Raises:
+        DataError: if there are too few pairs to train or to validate on.
     """
     import polars as pl
     import pytorch_lightning
 
     from rejoinder.parts import HEADS
+    from stages.common.errors import DataError
     from stages.heads.model import HeadsModel
     from stages.heads.pairs import pair_loader, pair_rows
-    from stages.heads.validation import heads_r_at_1
+    from stages.heads.validation import BLOCK, heads_r_at_1
     from stages.training.lightning_module import TrainedModule
     from stages.training.loop import train
     from stages.training.losses import in_batch_negatives
@@ -94,6 +98,11 @@ def train_heads(
     training, validation = (
         pair_rows(pairs.filter(pl.col("split") == split), turns, params.turns) for split in ("train", "validation")
     )
+    if len(validation) < BLOCK:
+        raise DataError(
+            f"{source}: expected at least {BLOCK} validation pairs to choose heads by, got {len(validation)}. "
+            "Next: add conversations, or raise dialogues.validation_share"
+        )
     pytorch_lightning.seed_everything(params.seed, workers=True, verbose=False)
     model = HeadsModel(
         params.kind, params.turns, first_axes(turns, training, params.dim),

@@ -13,7 +13,7 @@ from registry.publish.promote import rollback
 from registry.pull.pull import pull
 from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue, Turn
-from rejoinder.errors import BundleError, ConsistencyError, FormatError, ProbeError
+from rejoinder.errors import BundleError, ConsistencyError, FormatError, InputError, ProbeError
 from rejoinder.parts import Kind
 from rejoinder.parts.heads import CONTEXT, REPLY, Heads, open_heads
 from rejoinder.parts.opened import OpenRelease, open_model, open_release
@@ -102,6 +102,11 @@ def test_an_empty_turn_is_left_out(headed: OpenRelease) -> None:
     without = answer(headed, ("user", "hello"), ("user", "i miss home"))
     assert with_gap.trace.candidates == without.trace.candidates
     assert len(answer(headed, ("user", "  ")).trace.sources) == 1
+
+
+def test_a_dialogue_without_turns_is_refused(headed: OpenRelease) -> None:
+    with pytest.raises(InputError, match="expected at least one turn, got none"):
+        Responder(headed).answer(Dialogue(()))
 
 
 def test_contexts_at_once_are_those_one_by_one(headed: OpenRelease) -> None:

@@ -157,6 +157,14 @@ def test_an_equal_reply_does_not_compete_and_a_tie_is_wrong(pairs: pl.DataFrame,
     assert heads_r_at_1(model, same, 1) == 0.0
 
 
+def test_too_few_validation_pairs_are_said(
+    pairs: pl.DataFrame, turns: TurnVectors, source: Path, tmp_path: Path
+) -> None:
+    few = pl.concat([pairs.filter(split="train"), pairs.filter(split="validation")[:99]])
+    with pytest.raises(DataError, match="expected at least 100 validation pairs to choose heads by, got 99"):
+        train_heads(PARAMS, turns, few, source, tmp_path)
+
+
 def test_turns_of_another_vectorizer_are_refused(turns: TurnVectors, tmp_path: Path) -> None:
     write_turns(tmp_path, WHO, ["hi"], unit(np.ones((1, 32))))
     with pytest.raises(DataError, match=r"expected turns by vectorizer sha256:2.*dvc repro turns"):
