@@ -42,9 +42,13 @@ SMALL: dict[str, dict[str, Any]] = {
     "vectorizer": {"max_steps": 4, "validate_every": 4, "batch_size": 16, "warmup_steps": 1, "frozen_layers": 5},
     "student": {"layers": [0, 1], "dim": 32, "pairs": 200, "max_steps": 4, "validate_every": 4, "batch_size": 16},
     "export": {"cpu_forms": ["fp32"], "sample": 100, "rounds": 1},
-    "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100},
+    "heads": {
+        "dim": 32, "hidden": 32, "batch_size": 64, "max_steps": 4, "validate_every": 4, "warmup_steps": 1,
+    },
+    "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100, "replayed": 5},
     "gate": {
-        "min_teacher_gain": -1.0, "min_r_at_1": 0.0, "min_over_bm25": -1.0, "min_speed_ratio": 0.01,
+        "min_gain_random": -1.0, "min_gain_hard": -1.0, "min_gain_full": -1.0, "max_noise_loss": 1.0,
+        "min_r_at_1": 0.0, "min_over_bm25": -1.0, "min_speed_ratio": 0.01,
         "max_ask_cpu_s": 60.0, "max_index_memory_mb": 500.0,
     },
 }  # fmt: skip
