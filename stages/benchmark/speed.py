@@ -61,9 +61,12 @@ def sentence_transformer(folder: Path, scratch: Path | None = None) -> Encode:
         Its encode function, with that library's defaults but no progress bar.
     """
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
     from rejoinder.text import normalize
 
+    logging.set_verbosity_error()  # bars, and a report on the pooler that nobody uses
+    logging.disable_progress_bar()
     model = SentenceTransformer(str(folder), device="cpu") if scratch is None else _modules(folder, scratch)
 
     def encode(texts: list[str]) -> Vectors:
