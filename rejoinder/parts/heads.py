@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from rejoinder.parts.vectorizer import Vectorizer
 
 CONTEXT, REPLY = "context.onnx", "reply.onnx"
-#: Names of the models' inputs and outputs.
-CONTEXT_INPUTS, REPLY_INPUTS, OUTPUT = ("turns", "mask", "own"), ("turns",), "vectors"
+OUTPUT = "vectors"
 #: Recorded turns, and what each head makes of them.
 _TURNS, _CONTEXTS, _REPLIES = "turns.npy", "contexts.npy", "replies.npy"
 _PROVIDER = "CPUExecutionProvider"
+#: Facts may not claim more: a context is laid out by them before any model runs.
+_MOST = {"turns": 64, "turn_dim": 1 << 14, "dim": 1 << 14}
 _FILE_FACTOR = 3  # bytes of memory per byte of model; as for the vectorizer
 _BATCH = 1024  # contexts at a time: bounds what a benchmark's thousands take
 
@@ -174,9 +175,9 @@ def fact_problems(manifest: Manifest, turn_dim: int | None = None) -> list[Probl
     """
     facts = manifest.facts
     problems = [
-        Problem(f"facts: {name}", "a positive number", "something else")
-        for name in HEADS.facts
-        if not (type(facts.get(name)) is int and 0 < facts[name] <= 1 << 16)
+        Problem(f"facts: {name}", f"a number from 1 to {most}", "something else")
+        for name, most in _MOST.items()
+        if not (type(facts.get(name)) is int and 0 < facts[name] <= most)
     ]
     if not problems and turn_dim not in (None, facts["turn_dim"]):
         problems.append(Problem("facts: turn_dim", str(turn_dim), str(facts["turn_dim"])))
