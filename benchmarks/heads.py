@@ -141,7 +141,7 @@ def main(
 
 def _grid(grid: list[Tried]) -> str:
     rows = [[t.name, f"{t.validation:.4f}", f"{t.weights / 1e6:.2f}", f"{t.cpu_s:.0f}"] for t in grid]
-    return table(["heads", "validation R@1 of 100", "weights, millions", "CPU-s"], rows)
+    return table(["variant", "validation R@1 of 100", "weights, millions", "CPU-s"], rows)
 
 
 def _finals(finals: list[list[Tried]]) -> str:
@@ -150,7 +150,7 @@ def _finals(finals: list[list[Tried]]) -> str:
         figures = [[run.validation for run in runs], *([run.test[kind] for run in runs] for kind in AT)]
         rows.append([runs[0].name, *(f"{mean(f):.4f} ({min(f):.4f} - {max(f):.4f})" for f in figures)])
     asked = [f"test {kind}, R@{k}" for kind, k in AT.items()]
-    return table(["heads, mean of three seeds (least - most)", "validation R@1", *asked], rows)
+    return table(["variant, mean of three seeds (least - most)", "validation R@1", *asked], rows)
 
 
 if __name__ == "__main__":
