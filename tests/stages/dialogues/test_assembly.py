@@ -131,6 +131,14 @@ def test_pairs_never_reach_over_a_dialogue_or_conversation() -> None:
         (["1"], "2", "3"), (["1", "2"], "3", "4"), (["2", "3"], "4", None), (["6"], "7", None),
     ]  # fmt: skip
     assert pairs["pair_id"].to_list() == ["a/0/1", "a/0/2", "a/0/3", "b/0/1"]
+    assert pairs["context_own"].to_list() == [[False], [True, False], [True, False], [False]]
+
+
+def test_in_a_group_it_is_told_whose_each_turn_is() -> None:
+    pairs = pairs_of(("a", "x", 0, "1"), ("a", "y", 1, "2"), ("a", "z", 2, "3"), ("a", "y", 3, "4"))
+    assert pairs.select("reply", "context_own").rows() == [
+        ("2", [False]), ("3", [False, False]), ("4", [True, False]),
+    ]  # fmt: skip
 
 
 def test_every_turn_has_one_fate() -> None:

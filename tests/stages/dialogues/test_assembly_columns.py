@@ -153,8 +153,8 @@ def clean() -> list[dict[str, Any]]:
     return [
         {
             "pair_id": f"c{n}/0/1", "conversation_id": f"c{n}", "split": split, "context": ["hi", "secret words"],
-            "reply": "fine", "reaction": None, "weak_reaction": "funny" if split == "train" else None,
-            "distractors": ["no", "yes"] if n else [],
+            "context_own": [True, False], "reply": "fine", "reaction": None,
+            "weak_reaction": "funny" if split == "train" else None, "distractors": ["no", "yes"] if n else [],
         }
         for n, split in enumerate(["train", "validation", "test"])
     ]  # fmt: skip
@@ -168,7 +168,7 @@ def table_of(rows: list[dict[str, Any]]) -> pl.DataFrame:
 def test_good_pairs_hold_to_every_rule_and_the_facts_hold_no_text() -> None:
     report = check_pairs(open_context(), table_of(clean()), set())
     assert report["success"]
-    assert len(report["rules"]) == 12
+    assert len(report["rules"]) == 13
     assert "secret words" not in json.dumps(report) + str(facts(table_of(clean()), set()).to_dicts())
 
 
@@ -178,7 +178,9 @@ def test_good_pairs_hold_to_every_rule_and_the_facts_hold_no_text() -> None:
         ("pair_unique", 1, {"pair_id": "c0/0/1"}),
         ("split_known", 1, {"split": "dev"}),
         ("one_split", 1, {"conversation_id": "c0"}),
-        ("context_present", 1, {"context": []}),
+        ("context_present", 1, {"context": [], "context_own": []}),
+        ("no_own_left_out", 1, {"context_own": [True]}),
+        ("no_own_left_out", 2, {"context_own": [True, None]}),
         ("context_filled", 1, {"context": ["hi", " "]}),
         ("reply_filled", 1, {"reply": "\n"}),
         ("reaction_known", 1, {"reaction": "meh"}),

@@ -42,7 +42,7 @@ def pairs(rows: list[Said], context_turns: int = 2, silence_before: int | None =
         said=pl.int_range(pl.len(), dtype=pl.UInt64), tokens=pl.lit(3, pl.UInt32)
     )
     found = make_pairs(turns, context_turns)
-    for column in ("context_said", "context_tokens"):
+    for column in ("context_own", "context_said", "context_tokens"):
         assert found[column].list.len().to_list() == found["context"].list.len().to_list()
     return dict(found.select("reply", "context").iter_rows())
 
