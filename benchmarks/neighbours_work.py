@@ -79,9 +79,9 @@ def main(task: str, setting: str) -> None:
 
         configure_process()
     if setting == "before" and task == "answers":
-        import rejoinder.parts.replies
+        import rejoinder.parts.shards
 
-        rejoinder.parts.replies._no_more_threads_than = lambda _: nullcontext()  # type: ignore[assignment, return-value]
+        rejoinder.parts.shards._no_more_threads_than = lambda _: nullcontext()  # type: ignore[assignment, return-value]
     work, count = {"answers": (answers, ANSWERS), "steps": (steps, STEPS)}[task]
     run = work()
     cpu, wall = time.process_time(), time.perf_counter()

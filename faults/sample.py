@@ -31,7 +31,7 @@ PARSERS = (
     ("rejoinder.parts.vectorizer", "open_tokenizer"),
     ("rejoinder.parts.vectorizer", "load_vectorizer"),
     ("rejoinder.parts.heads", "open_heads"),
-    ("rejoinder.parts.replies", "open_shard"),
+    ("rejoinder.parts.shards", "open_shard"),
     ("rejoinder.parts.replies", "read_replies"),
     ("rejoinder.parts.vectorizer", "model_problems"),
 )

@@ -21,7 +21,7 @@ from flows.workspace import Workspace
 from rejoinder import home
 
 FOLDER = Path("build/demo")
-CONVERSATIONS = 300
+CONVERSATIONS = 150
 
 _CHANGES = Path(__file__).with_name("demo_params.yaml")
 #: A cache of its own, whatever the person's own settings say.

@@ -57,12 +57,8 @@ class Responder:
         for step in self._steps:
             state, trace = _timed(step, state)
             traces.append(trace)
-        return Reply(
-            state.text,
-            Trace(
-                str(self._opened.release), dearest(state.sources), state.sources, state.candidates, tuple(traces)
-            ),
-        )
+        source, release = dearest(state.sources), str(self._opened.release)
+        return Reply(state.text, Trace(release, source, state.sources, state.candidates, tuple(traces)))
 
 
 def _timed(step: Step, before: State) -> tuple[State, StepTrace]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
+from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.text import context_text, normalize
 
 
@@ -16,11 +18,16 @@ def encode(state: State) -> State:
         turns = int(release.index.facts["context_turns"])
         encoded = release.encoder.encode([context_text(state.dialogue.texts, turns)])
         return replace(state, vector=encoded.vectors[0], sources=encoded.sources)
-    said = [turn for turn in state.dialogue.turns if normalize(turn.text)] or state.dialogue.turns[-1:]
-    last = said[-release.heads.turns :]
+    last = _last_turns(state.dialogue, release.heads.turns)
     encoded = release.encoder.encode([turn.text for turn in last])
     vector = release.heads.context(encoded.vectors, [turn.speaker == "bot" for turn in last])
     return replace(state, vector=vector, sources=encoded.sources)
+
+
+def _last_turns(dialogue: Dialogue, most: int) -> list[Turn]:
+    """The last turns in which anything was said, oldest first; where nothing was said at all, the last one."""
+    said = (turn for turn in reversed(dialogue.turns) if normalize(turn.text))
+    return list(islice(said, most))[::-1] or [dialogue.turns[-1]]
 
 
 def retrieve(state: State) -> State:

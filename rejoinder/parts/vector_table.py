@@ -22,13 +22,17 @@ from rejoinder.text import normalize
 class TableFiles:
     """Names of a table's two files in its directory."""
 
-    keys: str = "keys.npy"
-    vectors: str = "vectors.npy"
+    keys: str
+    vectors: str
 
 
-def key_of(text: str) -> int:
-    """64-bit key of a text's canonical form (BLAKE2b, little-endian)."""
-    return int.from_bytes(hashlib.blake2b(normalize(text).encode(), digest_size=8).digest(), "little")
+def key_of(canonical: str) -> int:
+    """64-bit key of a text in canonical form (BLAKE2b, little-endian)."""
+    return int.from_bytes(hashlib.blake2b(canonical.encode(), digest_size=8).digest(), "little")
+
+
+def _keys_of(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+    return np.array([key_of(normalize(text)) for text in texts], np.uint64)
 
 
 def write_table(
@@ -48,7 +52,7 @@ def write_table(
     Raises:
         ValueError: if two texts share a key.
     """
-    keys = np.array([key_of(text) for text in texts], np.uint64)
+    keys = _keys_of(texts)
     order = np.argsort(keys, kind="stable")
     if len(np.unique(keys)) != len(keys):
         raise ValueError("two texts share a key: expected distinct canonical texts")
@@ -97,9 +101,12 @@ class VectorTable:
         Returns:
             float32 [dim] of unit length, or None on a miss.
         """
-        key = np.uint64(key_of(text))
-        row = int(np.searchsorted(self.keys, key))
-        if row == len(self.keys) or self.keys[row] != key:
+        return self.get_key(key_of(normalize(text)))
+
+    def get_key(self, key: int) -> Vectors | None:
+        """Look a key up, as `get` does a text."""
+        row = int(np.searchsorted(self.keys, np.uint64(key)))
+        if row == len(self.keys) or int(self.keys[row]) != key:
             return None
         vector: Vectors = self.vectors([row])[0]
         return vector
@@ -113,7 +120,7 @@ class VectorTable:
         Returns:
             int64 [n], the row of each; -1 where the table does not hold it.
         """
-        keys = np.array([key_of(text) for text in texts], np.uint64)
+        keys = _keys_of(texts)
         rows = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[rows] == keys, rows, -1).astype(np.int64)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from rejoinder.progress import track
 from stages.benchmark.systems import System
 from stages.evaluation.candidates import Candidates
-from stages.evaluation.retrieval import LISTS, Ranks, bootstrap_interval, ranks, summarize
+from stages.evaluation.retrieval import LISTS, Floats, Ranks, bootstrap_interval, ranks, summarize
 
 #: How far up the gold reply must be in each list: of a whole pool hardly anything puts it first.
 AT = {"random": 1, "hard": 1, "full": 10}
@@ -35,77 +36,65 @@ def evaluate(systems: dict[str, System], candidates: Candidates) -> Found:
     return found
 
 
-def table(found: Found, candidates: Candidates, rounds: int, seed: int) -> list[dict[str, object]]:
-    """One row a system and list: R@1 with its 95% interval, R@10, MRR.
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """How intervals are made.
 
-    Args:
-        found: from `evaluate`.
-        candidates: the lists that were ranked.
-        rounds: resamples of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        Rows for a table or a plot.
+    Attributes:
+        conversations: of each item.
+        rounds: resamples.
+        seed: of the draws.
     """
-    conversations = candidates.items["conversation_id"].to_list()
-    rows: list[dict[str, object]] = []
-    for system, by_list in found.items():
-        for kind, rank in by_list.items():
-            hits = (rank <= 1).astype(np.float64)
-            low, high = bootstrap_interval(hits, conversations, rounds=rounds, seed=seed)
-            rows.append({"list": kind, "system": system, **summarize(rank), "low": low, "high": high})
-    return rows
+
+    conversations: Sequence[str]
+    rounds: int
+    seed: int
+
+    def interval(self, values: Floats) -> dict[str, float]:
+        """The 95% interval of the mean of float64 [items]: `low` and `high`."""
+        low, high = bootstrap_interval(values, self.conversations, rounds=self.rounds, seed=self.seed)
+        return {"low": low, "high": high}
 
 
-def gain(
-    better: Ranks, worse: Ranks, candidates: Candidates, *, rounds: int, seed: int, k: int = 1
-) -> dict[str, float]:
+def table(found: Found, bootstrap: Bootstrap) -> list[dict[str, object]]:
+    """One row a system and list, for a table or a plot: R@1 with its 95% interval, R@10, MRR."""
+    return [
+        {"list": kind, "system": system, **summarize(rank), **bootstrap.interval((rank <= 1).astype(np.float64))}
+        for system, by_list in found.items()
+        for kind, rank in by_list.items()
+    ]
+
+
+def gain(better: Ranks, worse: Ranks, bootstrap: Bootstrap, k: int = 1) -> dict[str, float]:
     """Difference of R@k between two systems on the same items, with its 95% interval.
 
     Args:
         better: ranks of the one, int64 [items].
         worse: ranks of the other, int64 [items].
-        candidates: the lists that were ranked.
-        rounds: resamples of the bootstrap.
-        seed: of the bootstrap.
+        bootstrap: makes the interval.
         k: how far up the gold reply must be.
 
     Returns:
         difference, low, high.
     """
     difference = (better <= k).astype(np.float64) - (worse <= k)
-    conversations = candidates.items["conversation_id"].to_list()
-    low, high = bootstrap_interval(difference, conversations, rounds=rounds, seed=seed)
-    return {"difference": float(difference.mean()), "low": low, "high": high}
+    return {"difference": float(difference.mean()), **bootstrap.interval(difference)}
 
 
-def gains(found: Found, candidates: Candidates, rounds: int, seed: int) -> dict[str, Any]:
-    """R@k of one system over another on each list, with intervals.
-
-    Args:
-        found: from `evaluate`.
-        candidates: the lists that were ranked.
-        rounds: resamples of the bootstrap.
-        seed: of the bootstrap.
-
-    Returns:
-        By pair of systems and list: difference, low, high; k is `AT` the list.
-    """
+def gains(found: Found, bootstrap: Bootstrap) -> dict[str, Any]:
+    """R@k of one system over another on each list, by pair of systems and list; k is `AT` the list."""
     compared = [("teacher", "untuned"), ("student", "teacher"), ("served", "teacher"), ("served", "untuned")]
     compared += [("served", "champion")] if "champion" in found else []
     return {
-        f"{a}_over_{b}": {
-            kind: gain(found[a][kind], found[b][kind], candidates, rounds=rounds, seed=seed, k=k)
-            for kind, k in AT.items()
-        }
+        f"{a}_over_{b}": {kind: gain(found[a][kind], found[b][kind], bootstrap, k) for kind, k in AT.items()}
         for a, b in compared
     }
 
 
-def by_system(rows: list[dict[str, object]]) -> dict[str, Mapping[str, Any]]:
+def by_system(rows: list[dict[str, object]]) -> dict[str, dict[str, Any]]:
     """The rows of `table` as one tree, by list and system."""
     nested: dict[str, dict[str, Any]] = {}
     for row in rows:
         values = {key: value for key, value in row.items() if key not in ("list", "system")}
         nested.setdefault(str(row["list"]), {})[str(row["system"])] = values
-    return {**nested}
+    return nested

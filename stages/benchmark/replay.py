@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.parts.cached import COMPUTED
 from rejoinder.parts.opened import OpenRelease
 from rejoinder.progress import track
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @dataclass(slots=True)
@@ -88,11 +91,11 @@ def _hot(responder: Responder, dialogues: Sequence[Sequence[str]], rounds: int =
     return float(np.median(spent))
 
 
-def people_say(items: Any, limit: int) -> list[list[str]]:
+def people_say(pairs: pl.DataFrame, limit: int) -> list[list[str]]:
     """What one of two people says in test dialogues, every other turn, as if the release were the other.
 
     Args:
-        items: pairs of the test split: pair_id (its last part is the place in the dialogue), context, reply.
+        pairs: of the test split: pair_id (its last part is the place in the dialogue) and context.
         limit: dialogues wanted.
 
     Returns:
@@ -100,7 +103,7 @@ def people_say(items: Any, limit: int) -> list[list[str]]:
     """
     import polars as pl
 
-    placed = items.with_columns(
+    placed = pairs.with_columns(
         dialogue=pl.col("pair_id").str.replace(r"/\d+$", ""),
         place=pl.col("pair_id").str.extract(r"(\d+)$").cast(pl.Int64),
     )

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from rejoinder.parts.vectorizer import Vectorizer
 
 
+#: Whose contexts are mistyped.
+_TYPED = ("untuned", "served", "champion")
+
+
 class Params(StageParams):
     """How much is measured."""
 
@@ -99,7 +103,7 @@ def measure_quality(
     Returns:
         Metrics, and the rows of the table of all systems.
     """
-    from stages.benchmark.comparison import AT, by_system, evaluate, gains, table
+    from stages.benchmark.comparison import AT, Bootstrap, by_system, evaluate, gains, table
     from stages.benchmark.noise import noise
     from stages.benchmark.slices import slices
     from stages.benchmark.systems import Systems
@@ -112,18 +116,16 @@ def measure_quality(
     opened = champion.opened if champion else None
     systems = Systems(candidate.vectorizer, candidate.heads, candidate.encoders, params.base, opened, remembered)
     found = evaluate(systems.over(lists, params.seed), lists)
-    rounds, seed = params.bootstrap_rounds, params.seed
-    rows = table(found, lists, rounds, seed)
-    mistyped = mistyped_contexts(lists, seed)
-    over_mistyped = {
-        n: s for n, s in systems.over(mistyped, seed).items() if n in ("untuned", "served", "champion")
-    }
-    clean = {name: found[name]["random"] for name in over_mistyped}
+    bootstrap = Bootstrap(lists.items["conversation_id"].to_list(), params.bootstrap_rounds, params.seed)
+    rows = table(found, bootstrap)
+    mistyped = mistyped_contexts(lists, params.seed)
+    typed = {n: system for n, system in systems.over(mistyped, params.seed).items() if n in _TYPED}
+    clean = {name: found[name]["random"] for name in typed}
     metrics = {
         "lists": {"checksum": lists.checksum, "items": len(lists.items), "pool": len(lists.pool)},
         "retrieval": by_system(rows),
-        "gains": gains(found, lists, rounds, seed),
-        "noise": noise(clean, over_mistyped, mistyped, rounds, seed),
+        "gains": gains(found, bootstrap),
+        "noise": noise(clean, typed, mistyped, bootstrap),
         "slices": slices(found["served"]["random"], lists, dialogues / "pairs.parquet", AT["random"]),
     }
     remembered.forget_the_rest()

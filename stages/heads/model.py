@@ -19,37 +19,30 @@ _FLAGS = 2  # of a turn: is there one, and is it of the one who answers
 _ATTENTION_HEADS = 6
 
 
-class Mixer(nn.Module):
-    """Makes one row of features of the turns of a context; `width` is its length."""
+class Concatenated(nn.Module):
+    """All turns and flags side by side.
 
-    width: int
-
-    def forward(self, turns: Tensor, flags: Tensor) -> Tensor:
-        """Mix turns.
-
-        Args:
-            turns: float32 [n, t, d]; zeros where there is none.
-            flags: float32 [n, t, 2].
-
-        Returns:
-            float32 [n, width].
-        """
-        raise NotImplementedError
-
-
-class Concatenated(Mixer):
-    """All turns and flags side by side."""
+    A mixer makes one row of features, `width` long, of the turns of a context.
+    """
 
     def __init__(self, turns: int, dim: int) -> None:
         super().__init__()
         self.width = turns * (dim + _FLAGS)
 
     def forward(self, turns: Tensor, flags: Tensor) -> Tensor:
-        """Mix turns."""
+        """Mix turns.
+
+        Args:
+            turns: float32 [n, t, d]; zeros where there is none.
+            flags: float32 [n, t, 2]: is there one, and is it of the one who answers.
+
+        Returns:
+            float32 [n, width].
+        """
         return torch.cat([turns, flags], -1).flatten(1)
 
 
-class Gated(Mixer):
+class Gated(nn.Module):
     """The last turn, and the sum of all turns, each through gates that see it beside the last one."""
 
     def __init__(self, turns: int, dim: int) -> None:
@@ -59,13 +52,13 @@ class Gated(Mixer):
         self.places = nn.Parameter(torch.zeros(turns, dim))
 
     def forward(self, turns: Tensor, flags: Tensor) -> Tensor:
-        """Mix turns."""
+        """Mix turns, as `Concatenated` does."""
         last = turns[:, -1:]
         gates = torch.sigmoid(self.gates(torch.cat([turns, last.expand_as(turns), flags], -1)) + self.places)
         return torch.cat([last[:, 0], (gates * turns).sum(1)], -1)
 
 
-class Attended(Mixer):
+class Attended(nn.Module):
     """The last turn, and what it attends to among all turns."""
 
     def __init__(self, turns: int, dim: int) -> None:
@@ -76,7 +69,7 @@ class Attended(Mixer):
         self.query, self.key, self.value = (nn.Linear(dim, dim) for _ in range(3))
 
     def forward(self, turns: Tensor, flags: Tensor) -> Tensor:
-        """Mix turns."""
+        """Mix turns, as `Concatenated` does."""
         seen = turns + self.flags(flags) + self.places
         n, t, dim = turns.shape
         heads = _ATTENTION_HEADS if dim % _ATTENTION_HEADS == 0 else 1
@@ -88,6 +81,7 @@ class Attended(Mixer):
         return torch.cat([turns[:, -1], mixed], -1)
 
 
+Mixer = Concatenated | Gated | Attended
 MIXERS: Mapping[str, Callable[[int, int], Mixer]] = {"mlp": Concatenated, "gated": Gated, "attention": Attended}
 
 

@@ -79,12 +79,11 @@ class TestRefused:
         """The champion; its bundles are in MLflow."""
         return ship(mine.bundles, registry_name)
 
-    def refused(self, good: Release, which: int, *reasons: str) -> str:
-        """Promote; check that it is refused for these reasons, and that nothing has changed."""
+    def refusal(self, good: Release, which: int) -> str:
+        """Why a promotion is refused; checks that nothing has changed."""
         before = held(good.name)
         with pytest.raises(PromotionError) as caught:
             promote(good.name, which)
-        assert [reason for reason in reasons if reason not in str(caught.value)] == []
         assert held(good.name) == before
         return str(caught.value)
 
@@ -92,60 +91,73 @@ class TestRefused:
         verdict = verdict_bytes(
             tmp_path, mine.bundles, verdict="NOT_BLESSED", reasons=["worse"], champion=good.digest
         )
-        said = self.refused(good, forge(good, verdict).serial, "expected BLESSED, got NOT_BLESSED", "- worse")
+        said = self.refusal(good, forge(good, verdict).serial)
+        assert "expected BLESSED, got NOT_BLESSED" in said
+        assert "- worse" in said
         assert "(1 reason(s))" in said
 
     def test_no_verdict_at_all(self, good: Release) -> None:
-        self.refused(good, forge(good, b"{}").serial, "not a verdict")
+        assert "not a verdict" in self.refusal(good, forge(good, b"{}").serial)
 
     def test_a_verdict_on_other_bundles(
         self, good: Release, mine: Installed, other: Installed, tmp_path: Path
     ) -> None:
         judged = {**mine.bundles, "cache": other.bundles["cache"]}
         verdict = verdict_bytes(tmp_path, judged, champion=good.digest)
-        said = self.refused(good, forge(good, verdict).serial, "the verdict is about other bundles", "cache: ")
+        said = self.refusal(good, forge(good, verdict).serial)
+        assert "the verdict is about other bundles" in said
+        assert "cache: " in said
         assert "model: " not in said
 
     def test_unsigned(self, good: Release, mine: Installed, tmp_path: Path) -> None:
         release = forge(good, verdict_bytes(tmp_path, mine.bundles, champion=good.digest))
         stored_file(good.name, None, "release.sig").write_bytes(b"{}")
-        self.refused(good, release.serial, "not signed by a trusted key", "release.sig")
+        said = self.refusal(good, release.serial)
+        assert "not signed by a trusted key" in said
+        assert "release.sig" in said
 
     def test_signed_by_a_key_that_nobody_trusts(self, good: Release, mine: Installed, tmp_path: Path) -> None:
         stranger = new_key("stranger", tmp_path / "keys")
         verdict = verdict_bytes(tmp_path, mine.bundles, champion=good.digest)
         release = forge(good, verdict, stranger.private)
-        self.refused(good, release.serial, "not signed by a trusted key", "another key's signature")
+        said = self.refusal(good, release.serial)
+        assert "not signed by a trusted key" in said
+        assert "another key's signature" in said
         trust_key(stranger.public, Trust.default())
         assert promote(good.name, release.serial).is_new  # so it was the key, and nothing else
 
     def test_changed_after_it_was_signed(self, good: Release, mine: Installed, tmp_path: Path) -> None:
         release = forge(good, verdict_bytes(tmp_path, mine.bundles, champion=good.digest))
         stored_file(good.name, None, VERDICT).write_bytes(verdict_bytes(tmp_path, mine.bundles))
-        self.refused(good, release.serial, "verdict.json: expected sha256:")
+        assert "verdict.json: expected sha256:" in self.refusal(good, release.serial)
 
     def test_a_bundle_that_the_artifact_store_has_lost_a_file_of(
         self, good: Release, mine: Installed, tmp_path: Path
     ) -> None:
         release = forge(good, verdict_bytes(tmp_path, mine.bundles, champion=good.digest))
         stored_file(good.name, "index", "shard-001.faiss").unlink()
-        self.refused(good, release.serial, "is incomplete in MLflow", "shard-001.faiss")
+        said = self.refusal(good, release.serial)
+        assert "is incomplete in MLflow" in said
+        assert "shard-001.faiss" in said
 
     def test_a_bundle_version_without_any_file(self, good: Release, mine: Installed, tmp_path: Path) -> None:
         release = forge(good, verdict_bytes(tmp_path, mine.bundles, champion=good.digest))
         shutil.rmtree(stored_file(good.name, "cache", "keys.npy").parent)
         assert versions(connect(), bundle_model(good.name, "cache"))  # MLflow takes it for READY
-        self.refused(good, release.serial, "-cache: bundle", "is incomplete in MLflow: NotFoundError")
+        said = self.refusal(good, release.serial)
+        assert "-cache: bundle" in said
+        assert "is incomplete in MLflow: NotFoundError" in said
 
     def test_a_bundle_that_is_not_there(self, good: Release, other: Installed, tmp_path: Path) -> None:
         verdict = verdict_bytes(tmp_path, other.bundles, champion=good.digest)
         pinned: dict[str, Any] = {"bundles": other.release.bundles, "vectorizer_id": other.release.vectorizer_id}
-        self.refused(good, forge(good, verdict, **pinned).serial, "no bundle sha256:")
+        assert "no bundle sha256:" in self.refusal(good, forge(good, verdict, **pinned).serial)
 
     def test_bundles_of_another_vectorizer(self, good: Release, mine: Installed, tmp_path: Path) -> None:
         verdict = verdict_bytes(tmp_path, mine.bundles, champion=good.digest)
         release = forge(good, verdict, vectorizer_id=VectorizerId("sha256:" + "0" * 64))
-        self.refused(good, release.serial, *(f"{kind} vectorizer_id" for kind in mine.bundles))
+        said = self.refusal(good, release.serial)
+        assert [kind for kind in mine.bundles if f"{kind} vectorizer_id" not in said] == []
 
     def test_one_bundle_of_another_vectorizer(
         self, good: Release, mine: Installed, other: Installed, tmp_path: Path
@@ -155,13 +167,16 @@ class TestRefused:
         upload(connect(), f"{good.name}-releases", f"{good.name}-index", other.bundles["index"], tags)
         verdict = verdict_bytes(tmp_path, mixed, champion=good.digest)
         digests = {**good.bundles, "index": other.release.bundles["index"]}
-        said = self.refused(good, forge(good, verdict, bundles=digests).serial, "index vectorizer_id")
+        said = self.refusal(good, forge(good, verdict, bundles=digests).serial)
+        assert "index vectorizer_id" in said
         assert "cache vectorizer_id" not in said
 
     def test_expired(self, good: Release, mine: Installed, tmp_path: Path) -> None:
         verdict = verdict_bytes(tmp_path, mine.bundles, champion=good.digest)
         release = forge(good, verdict, expires="2026-01-02T00:00:00+00:00")
-        self.refused(good, release.serial, "not fresh", "expires")
+        said = self.refusal(good, release.serial)
+        assert "not fresh" in said
+        assert "expires" in said
 
     def test_a_stale_verdict(self, good: Release, other: Installed, tmp_path: Path) -> None:
         late = register(other.bundles, good.name, tmp_path, champion=good)
@@ -169,7 +184,7 @@ class TestRefused:
         reseal(other.bundles["index"], candidates=5)
         ship(other.bundles, good.name, champion=good)
         early = forge(late, verdict)
-        self.refused(good, early.serial, f"stale verdict: compared with champion {good.digest}")
+        assert f"stale verdict: compared with champion {good.digest}" in self.refusal(good, early.serial)
 
     def test_an_older_serial(self, good: Release, other: Installed) -> None:
         ship(other.bundles, good.name, champion=good)
@@ -184,7 +199,8 @@ class TestRefused:
         verdict = verdict_bytes(tmp_path, mine.bundles, champion=good.digest)
         older, newer = forge(good, verdict), forge(good, verdict)
         promote(good.name, newer.serial)
-        said = self.refused(good, older.serial, "the champion is #3 already, and serials only rise")
+        said = self.refusal(good, older.serial)
+        assert "the champion is #3 already, and serials only rise" in said
         assert "rejoinder rollback --to 2" in said
 
     def test_tags_that_name_another_release_than_was_signed(
@@ -192,7 +208,7 @@ class TestRefused:
     ) -> None:
         release = forge(good, verdict_bytes(tmp_path, mine.bundles, champion=good.digest))
         set_tag(connect(), version_of(good.name, release.serial), "serial", "99")
-        self.refused(good, 99, "its tags name another release than was signed")
+        assert "its tags name another release than was signed" in self.refusal(good, 99)
 
     def test_all_reasons_are_given_in_one_message(self, good: Release, mine: Installed, tmp_path: Path) -> None:
         verdict = verdict_bytes(tmp_path, mine.bundles, champion="sha256:" + "0" * 64)
@@ -202,9 +218,12 @@ class TestRefused:
         }
         release = forge(good, verdict, **fields)
         set_tag(connect(), version_of(good.name, release.serial), "content", "other")
-        self.refused(
-            good, release.serial, "(4 reason(s))", "its tags name", "vectorizer_id", "stale verdict", "expires"
-        )
+        said = self.refusal(good, release.serial)
+        assert "(4 reason(s))" in said
+        assert "its tags name" in said
+        assert "vectorizer_id" in said
+        assert "stale verdict" in said
+        assert "expires" in said
 
 
 class TestSerials:

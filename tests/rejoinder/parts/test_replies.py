@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError
-from rejoinder.parts import replies as index_module
+from rejoinder.parts import shards
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.opened import OpenRelease
-from rejoinder.parts.replies import REPLIES_FILE, IndexedReply, ReplyIndex, open_shard, shard_file, write_index
+from rejoinder.parts.replies import REPLIES_FILE, IndexedReply, ReplyIndex, write_index
+from rejoinder.parts.shards import open_shard, shard_file
 from rejoinder.release.canonical import digest_bytes
 from rejoinder.release.manifest import Manifest, read_manifest, write_manifest
 from rejoinder.release.vectorizer_spec import VectorizerId
@@ -76,7 +77,7 @@ def threads_of_a_search(index: ReplyIndex, queries: int, monkeypatch: pytest.Mon
             found.append(faiss.omp_get_max_threads())
             return np.zeros((len(vectors), k), np.float32), np.zeros((len(vectors), k), np.float32)
 
-    monkeypatch.setattr(index, "_shards", [Spy()])
+    monkeypatch.setattr(index._shards, "_shards", [Spy()])
     index.search(unit_rows(queries), 1)
     return found[0]
 
@@ -90,7 +91,7 @@ def test_a_search_takes_no_more_threads_than_queries_and_gives_the_callers_numbe
     try:
         assert threads_of_a_search(index, queries, monkeypatch) == threads
         assert faiss.omp_get_max_threads() == 4
-        monkeypatch.setattr(index, "_shards", [None])  # a search that fails
+        monkeypatch.setattr(index._shards, "_shards", [None])  # a search that fails
         with pytest.raises(AttributeError):
             index.search(unit_rows(1), 1)
         assert faiss.omp_get_max_threads() == 4
@@ -99,7 +100,7 @@ def test_a_search_takes_no_more_threads_than_queries_and_gives_the_callers_numbe
 
 
 def test_the_number_of_threads_is_that_of_the_calling_thread_alone() -> None:
-    with index_module._no_more_threads_than(1), ThreadPoolExecutor(1) as elsewhere:
+    with shards._no_more_threads_than(1), ThreadPoolExecutor(1) as elsewhere:
         assert faiss.omp_get_max_threads() == 1
         elsewhere.submit(faiss.omp_set_num_threads, 5).result()
         assert elsewhere.submit(faiss.omp_get_max_threads).result() == 5

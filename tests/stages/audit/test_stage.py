@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from rejoinder.parts.phrases import write_cache
 from rejoinder.parts.replies import IndexedReply, write_index
+from stages import STAGES
 from stages.audit import stage as audit
 from stages.audit.search import search
 from stages.audit.stage import Params, run
@@ -86,18 +87,7 @@ def offer(build: Path, texts: list[str]) -> None:
 
 
 def audited(build: Path) -> dict[str, Any]:
-    names = (
-        "anonymize",
-        "validate",
-        "dialogues",
-        "vectorizer",
-        "student",
-        "export",
-        "turns",
-        "heads",
-        "cache",
-        "index",
-    )
+    names = STAGES[STAGES.index("anonymize") : STAGES.index("audit")]
     folders = {name: build / name for name in names}
     run(Params(min_senders=2), ingest=build / "ingest", erase=build / "erase", **folders, out=build / "audit")
     text = (build / "audit/audit.json").read_text()

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from rejoinder.parts.opened import OpenRelease
+from stages.benchmark.comparison import Bootstrap
 from stages.benchmark.noise import noise
 from stages.benchmark.replay import people_say, replay
 from stages.benchmark.slices import slices
@@ -56,7 +57,8 @@ def test_what_typing_errors_cost_is_the_difference_item_by_item() -> None:
     clean = np.ones(len(candidates.items), np.int64)
     scores = np.zeros((len(candidates.items), 5), np.float32)
     scores[np.arange(30), candidates.items["gold"].to_numpy()[:30]] = 1
-    found = noise({"served": clean}, {"served": lambda: scores}, candidates, rounds=200, seed=1)
+    bootstrap = Bootstrap(candidates.items["conversation_id"].to_list(), rounds=200, seed=1)
+    found = noise({"served": clean}, {"served": lambda: scores}, candidates, bootstrap)
     assert found["served"]["r_at_1"] == found["served"]["lost"] == 0.5
     assert found["served"]["low"] < 0.5 < found["served"]["high"]
 

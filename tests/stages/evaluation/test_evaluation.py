@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.benchmark.baselines import bm25_scores, length_scores, random_scores
-from stages.benchmark.comparison import gain
+from stages.benchmark.comparison import Bootstrap, gain
 from stages.common.errors import DataError
 from stages.evaluation.candidates import Bm25, Candidates, build_candidates, reply_key
 from stages.evaluation.retrieval import bootstrap_interval, ranks, summarize
@@ -133,4 +133,5 @@ def test_interval_is_wider_over_few_conversations_than_over_as_many_items() -> N
 
 def test_gain_of_a_system_over_itself_is_zero(candidates: Candidates) -> None:
     rank = ranks(random_scores(candidates, 1), candidates, "random")
-    assert gain(rank, rank, candidates, rounds=100, seed=1) == {"difference": 0.0, "low": 0.0, "high": 0.0}
+    bootstrap = Bootstrap(candidates.items["conversation_id"].to_list(), rounds=100, seed=1)
+    assert gain(rank, rank, bootstrap) == {"difference": 0.0, "low": 0.0, "high": 0.0}
