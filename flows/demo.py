@@ -55,6 +55,7 @@ def prepare(folder: Path, checkout: Path) -> Workspace:
     write_if_other(folder / "data" / "erase" / "README.md", "Nobody is erased from the demo.\n")
     for name in ("dvc.yaml", ".dvcignore", *_code(checkout / "dvc.yaml")):
         _link(folder / name, checkout / name)
+    _link(folder / ".dvc" / "plots", checkout / ".dvc" / "plots")  # templates of the pictures
     return Workspace(folder, changes["benchmark"]["release"])
 
 
