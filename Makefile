@@ -23,7 +23,7 @@ install: $(BIN)/.installed ## make .venv from requirements.lock
 $(BIN)/.installed: requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(PYDOCLINT)
 	touch $@
@@ -61,15 +61,16 @@ bench: .venv-bench/.installed ## anonymisation against Presidio, scale, and the 
 
 .venv-bench/.installed: $(BIN)/.installed benchmarks/requirements.lock
 	test -x .venv-bench/bin/python || $(BIN)/python -m venv .venv-bench
-	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python -r benchmarks/requirements.lock
+	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps -r benchmarks/requirements.lock
 	$(BIN)/uv pip install --quiet --python .venv-bench/bin/python --no-deps --editable .
 	touch $@
 
-# uv may take either build of torch; the CUDA packages that one of them brings do not belong in the locks.
+# uv may take either build of torch; the CUDA packages that one of them brings do not belong in the locks, nor does
+# what calls OpenVINO's vendor. The locks name everything, so they are installed without asking what else is needed.
 lock: ## compile the locks anew from pyproject.toml
 	$(COMPILE) --extra cpu --extra pipeline --extra dev pyproject.toml -o requirements.lock
 	$(COMPILE) --extra cpu --extra pipeline --extra dev --extra bench pyproject.toml -o benchmarks/requirements.lock
-	sed -i -E 's/^(torch==[0-9.]*)\+cpu$$/\1/; /^(nvidia-|cuda-|triton==)/d' requirements.lock benchmarks/requirements.lock
+	sed -i -E 's/^(torch==[0-9.]*)\+cpu$$/\1/; /^(nvidia-|cuda-|triton==|openvino-telemetry==)/d' requirements.lock benchmarks/requirements.lock
 
 clean: ## remove what was built; data, releases and .venv stay
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

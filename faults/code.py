@@ -21,9 +21,9 @@ from registry.pull.pull import pull
 from registry.pull.sources.folder import FolderSource
 from rejoinder.errors import RejoinderError
 from rejoinder.parts import PHRASES, VECTORIZER
-from rejoinder.parts.onnx_session import default_provider
+from rejoinder.parts.engines import available_providers
 from rejoinder.parts.opened import open_current
-from rejoinder.release.forms import model_file
+from rejoinder.release.forms import CUDA, model_file
 from rejoinder.release.manifest import read_manifest
 from rejoinder.release.signature import SIGNATURE
 from rejoinder.release.trust import Trust
@@ -31,7 +31,6 @@ from rejoinder.store.store import Store
 from tests.bundles import KEY, WHOLE, build_whole, weights, write_onnx
 
 CANARY = "canary"
-CUDA = "CUDAExecutionProvider"
 
 
 def payloads(canary: Path) -> dict[str, bytes]:
@@ -115,7 +114,7 @@ def code_signed(root: Path, tries: int = 26) -> Outcome:
     for what, files in list(changes.items())[:tries]:
         with tempfile.TemporaryDirectory(dir=root) as folder:
             store = forge(base, Path(folder), files)
-            unread = next(iter(files)) == f"model/{model_file('fp16')}" and default_provider() != CUDA
+            unread = next(iter(files)) == f"model/{model_file('fp16')}" and CUDA not in available_providers()
             tally.add(*_refused(store, canary, believing(), what, may_open=unread))
     for name, data in list(payloads(canary).items())[: max(0, tries - len(changes))]:
         with tempfile.TemporaryDirectory(dir=root) as folder:

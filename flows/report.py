@@ -44,7 +44,7 @@ def _figures(workspace: Workspace) -> list[tuple[str, str]]:
         ("data", _data(json.loads(workspace.dialogues.read_text()))),
         ("R@1 of 100", ", ".join(f"{n} {random[n]['r_at_1']:.3f}" for n in _SYSTEMS)),
         ("over untuned", f"{gain['difference']:+.3f}  95% [{gain['low']:+.3f}, {gain['high']:+.3f}]"),
-        ("encoding", f"{ratio:.1f} x sentence-transformers, smallest cosine {speed['min_cosine']:.6f}"),
+        ("encoding", f"{ratio:.1f} x sentence-transformers, by {speed['served_by']}"),
         ("sizes", ", ".join(f"{kind} {mb:.1f} MB" for kind, mb in metrics["sizes_mb"].items())),
         ("opening", _opening(metrics["opening"])),
         (PHRASES.bundle, _cache(metrics[PHRASES.bundle])),

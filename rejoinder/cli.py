@@ -14,11 +14,13 @@ import click
 from rejoinder import __version__
 from rejoinder.errors import InputError, RejoinderError
 from rejoinder.process import configure_process
+from rejoinder.release.forms import CPU, CUDA, OPENVINO
 
 if TYPE_CHECKING:
     from rejoinder.store.store import Store
 
-PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+#: What `--provider` calls what runs models.
+PROVIDERS = {"cpu": CPU, "cuda": CUDA, "openvino": OPENVINO}
 EXAMPLES = """\b
 Examples:
   rejoinder ask "I feel lonely"
@@ -63,7 +65,7 @@ store_option = click.option(
     help="The local store; default: REJOINDER_STORE, else REJOINDER_HOME/store, else .rejoinder/store.",
 )
 _provider_option = click.option(
-    "--provider", type=click.Choice(sorted(PROVIDERS)), help="What computes the vectors; default: the best present."
+    "--provider", type=click.Choice(sorted(PROVIDERS)), help="What computes the vectors; default: the fastest here."
 )
 
 
@@ -126,7 +128,7 @@ def verify(root: Path | None, provider: str | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from rejoinder.parts.opened import open_release
+    from rejoinder.parts.opened import open_release, prove_the_rest
     from rejoinder.release.manifest import read_manifest
 
     installed = open_store(root).current()
@@ -141,7 +143,9 @@ def verify(root: Path | None, provider: str | None) -> None:
     console.print(table)
     release = installed.release
     signed = f"signed with the key {release.signer.name} ({short(release.signer.key)})"
-    console.print(f"{signed}; probes reproduced on {opened.vectorizer.provider}", highlight=False)
+    console.print(f"{signed}; probes reproduced by {opened.vectorizer.execution}", highlight=False)
+    for execution in prove_the_rest(installed, opened):
+        console.print(f"probes reproduced by {execution}, too", highlight=False)
     if release.has_expired(datetime.now(UTC)):
         console.print(f"expired on {release.expires}: it may serve on, but is pulled no more; rejoinder pull")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from registry.pull.install import incoming
 from rejoinder.errors import BundleError
+from rejoinder.parts.notes import drop_notes
 from rejoinder.release.canonical import Digest
 from rejoinder.release.document import RELEASE, Release, read_release
 from rejoinder.store.lease import sole_use
@@ -36,6 +37,7 @@ def prune(store: Store, keep: int = KEEP) -> list[Release]:
     for folder in (store.root / "bundles").glob("sha256-*"):
         if digest_of(folder) not in needed:
             _discard(store, folder)
+    drop_notes(store.choices, needed)
     return removed
 
 

@@ -25,11 +25,13 @@ _REMOTE = ("champion", "challenger")  # what MLflow alone knows
 _WORDS = (*_REMOTE, "previous", *_LOCAL)
 #: Figures of what is released, not of what it was compared with or made from.
 _HEADLINE = re.compile(
-    r"retrieval/\w+/(exported|served)/|gains/(exported|served)_over_|noise/served/|replay/|opening/|cache/|speed/min_cosine"
-    r"|speed/per_cpu_second/exported|speed/ratio_to_sentence_transformers_untuned"
+    r"retrieval/\w+/(exported|served\w*)/|gains/(exported|served\w*)_over_|noise/served/|replay/|opening/|cache/|speed/min_cosine"
+    r"|speed/per_cpu_second/(exported|\w+ on \w+)$|speed/ratio_to_sentence_transformers_untuned"
 )
 _LESS_IS_BETTER = re.compile(r"(_cpu_s|_wall_s|_mb|_ms|/lost|needed_model)$|/answer_ms/")
-_MORE_IS_BETTER = re.compile(r"(r_at_1|r_at_10|mrr|difference|_covered|_cosine|/exported|/served)$|/ratio_to_")
+_MORE_IS_BETTER = re.compile(
+    r"(r_at_1|r_at_10|mrr|difference|_covered|_cosine|/exported|/served\w*| on \w+)$|/ratio_to_"
+)
 _DIGEST = re.compile(r"(?:sha256:)?\b([0-9a-f]{12})[0-9a-f]{20,}\b")
 _HIDDEN_IN_SHOW = ("params", "libraries")
 _LABELS = {"sizes": "sizes, MB"}

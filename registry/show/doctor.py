@@ -16,6 +16,8 @@ from rejoinder import __version__, process
 from rejoinder.cgroups import cpu_quota
 from rejoinder.errors import RejoinderError
 from rejoinder.home import home
+from rejoinder.parts.engines import available_providers
+from rejoinder.parts.notes import read_notes
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store
 
@@ -24,6 +26,7 @@ _PACKAGES = (
     "tokenizers",
     "onnxruntime",
     "onnxruntime-gpu",
+    "openvino",
     "faiss-cpu",
     "faiss-gpu",
     "mlflow-skinny",
@@ -57,7 +60,7 @@ def examine(store: Store) -> dict[str, dict[str, str]]:
         },
         "process": _process(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "runtime": {"ONNX Runtime providers": _providers()},
+        "runtime": {"runs models with": _providers(), **_choices(store)},
         "places": {
             "home": _place(home()),
             "store": _place(store.root),
@@ -94,10 +97,19 @@ def _version(package: str) -> str:
 
 def _providers() -> str:
     try:
-        import onnxruntime
+        found = available_providers()
     except ImportError as error:
         return f"none: {error}. Next: pip install 'rejoinder[cpu]' or 'rejoinder[gpu]'"
-    return ", ".join(onnxruntime.get_available_providers())
+    return ", ".join(found)
+
+
+def _choices(store: Store) -> dict[str, str]:
+    """What runs each model here, and how fast each form was when it was tried; what was noted on this machine."""
+    try:
+        notes = read_notes(store.choices)
+    except ImportError:
+        return {}
+    return {f"model {model[:12]} runs": str(note) for model, note in notes.items()}
 
 
 def _cpu_flags() -> str:

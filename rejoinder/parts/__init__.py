@@ -45,8 +45,8 @@ PARTS: tuple[Part, ...] = (
     Part(
         name="vectorizer",
         bundle="model",
-        files=r"model\.[a-z0-9]+\.onnx|tokenizer\.json|probes\.(json|npy)",
-        facts=("vectorizer", "tolerance"),
+        files=r"model\.[a-z0-9]+\.onnx|tokenizer\.json|probes\.(json|([a-z0-9]+\.){0,2}npy)",
+        facts=("vectorizer",),
         ties=(),
         module="rejoinder.parts.vectorizer",
         purpose="Turns a text into a vector: ONNX forms and tokenizer, with probes that prove it",

@@ -16,9 +16,10 @@ import numpy.typing as npt
 from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
 from rejoinder.parts import HEADS, VECTORIZER
 from rejoinder.parts.arrays import Vectors, map_array
+from rejoinder.parts.engines import Engine, open_engine
 from rejoinder.parts.onnx_guard import check_onnx
-from rejoinder.parts.onnx_session import open_session
 from rejoinder.parts.probes import ROWS, stored_vectors_problems
+from rejoinder.release.forms import CPU
 from rejoinder.release.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ CONTEXT, REPLY = "context.onnx", "reply.onnx"
 OUTPUT = "vectors"
 #: Recorded turns, and what each head makes of them.
 _TURNS, _CONTEXTS, _REPLIES = "turns.npy", "contexts.npy", "replies.npy"
-_PROVIDER = "CPUExecutionProvider"
 #: Facts may not claim more: a context is laid out by them before any model runs.
 _MOST = {"turns": 64, "turn_dim": 1 << 14, "dim": 1 << 14}
 _FILE_FACTOR = 3  # bytes of memory per byte of model; as for the vectorizer
@@ -138,29 +138,29 @@ class Heads:
         return _run(self._reply, {"turns": np.ascontiguousarray(vectors, np.float32)})
 
 
-def _run(session: Any, feeds: dict[str, Any]) -> Vectors:
+def _run(engine: Engine, feeds: dict[str, Any]) -> Vectors:
     rows = len(feeds["turns"])
     found = [
-        session.run([OUTPUT], {name: value[start : start + _BATCH] for name, value in feeds.items()})[0]
+        engine.run({name: value[start : start + _BATCH] for name, value in feeds.items()})
         for start in range(0, rows, _BATCH)
     ]
     return np.concatenate(found)
 
 
-def _open_head(path: Path, inputs: dict[str, list[int]], dim: int) -> Any:
+def _open_head(path: Path, inputs: dict[str, list[int]], dim: int) -> Engine:
     check_onnx(path)
-    session = open_session(path, _PROVIDER)
-    found = {node.name: (node.type, node.shape[1:]) for node in session.get_inputs()}
-    expected = {name: ("tensor(float)", shape) for name, shape in inputs.items()}
-    made = {node.name: (node.type, node.shape[1:]) for node in session.get_outputs()}
+    engine = open_engine(path, CPU)
+    found = {name: (kind, shape[1:]) for name, (kind, shape) in engine.inputs.items()}
+    expected = {name: ("f32", shape) for name, shape in inputs.items()}
+    made = {name: (kind, shape[1:]) for name, (kind, shape) in engine.outputs.items()}
     problems = []
     if found != expected:
         problems.append(Problem(f"{path.name} inputs", str(expected), str(found)[:200]))
-    if made != {OUTPUT: ("tensor(float)", [dim])}:
+    if made != {OUTPUT: ("f32", [dim])}:
         problems.append(Problem(f"{path.name} output", f"{OUTPUT} of {dim} floats", str(made)[:200]))
     if problems:
         raise ConsistencyError(str(path), problems)
-    return session
+    return engine
 
 
 def fact_problems(manifest: Manifest, turn_dim: int | None = None) -> list[Problem]:

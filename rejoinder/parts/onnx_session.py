@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import onnxruntime as ort
 
 from rejoinder.errors import FormatError, InputError, Problem, first_line
 from rejoinder.process import threads
-
-
-def default_provider() -> str:
-    """CUDA where ONNX Runtime has it, else the CPU."""
-    return next(p for p in ("CUDAExecutionProvider", "CPUExecutionProvider") if p in ort.get_available_providers())
 
 
 def session_options() -> Any:
@@ -37,28 +34,47 @@ def session_options() -> Any:
     return options
 
 
-def open_session(path: Path, provider: str) -> Any:
-    """Open a model that `check_onnx` has passed.
+class OnnxRuntimeEngine:
+    """A model in an ONNX Runtime session. Safe to share between threads."""
 
-    Args:
-        path: the model.
-        provider: an ONNX Runtime execution provider.
+    def __init__(self, path: Path, provider: str) -> None:
+        """Open a model that `check_onnx` has passed.
 
-    Returns:
-        An ONNX Runtime session that runs on that provider.
+        Args:
+            path: the model.
+            provider: an ONNX Runtime execution provider.
 
-    Raises:
-        InputError: if this machine does not have the provider.
-        FormatError: if ONNX Runtime cannot load the model.
-    """
-    # Asked for a provider that it cannot load, ONNX Runtime would quietly run on the CPU instead.
-    if provider in ort.get_available_providers():
-        session = _load_session(path, provider)
-        if session.get_providers()[0] == provider:
-            return session
-    raise InputError(
-        f"{provider}: not to be had on this machine. Next: see rejoinder doctor, or use --provider cpu"
-    )
+        Raises:
+            InputError: if ONNX Runtime cannot run it on that provider after all.
+            FormatError: if ONNX Runtime cannot load the model.
+        """
+        self._session = _load_session(path, provider)
+        # Asked for a provider that it cannot load, ONNX Runtime would quietly run on the CPU instead.
+        if self._session.get_providers()[0] != provider:
+            raise InputError(f"{provider}: ONNX Runtime cannot run models on it here. Next: see rejoinder doctor")
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, list[Any]]]:
+        """Type and shape of each input, by name."""
+        return _shapes(self._session.get_inputs())
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, list[Any]]]:
+        """Type and shape of each output, by name."""
+        return _shapes(self._session.get_outputs())
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Compute the first output."""
+        found: npt.NDArray[Any] = self._session.run(None, dict(feeds))[0]
+        return found
+
+
+#: ONNX Runtime's names of types, and those that we use.
+_TYPES = {"tensor(float)": "f32", "tensor(int64)": "i64"}
+
+
+def _shapes(nodes: Any) -> dict[str, tuple[str, list[Any]]]:
+    return {node.name: (_TYPES.get(node.type, node.type), list(node.shape)) for node in nodes}
 
 
 def _load_session(path: Path, provider: str) -> Any:

@@ -24,6 +24,7 @@ from rejoinder.errors import (
 from rejoinder.parts import HEADS, PHRASES, REPLIES, VECTORIZER, Kind, Part, in_order
 from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.release.document import Release
+from rejoinder.release.forms import Execution
 from rejoinder.release.manifest import Manifest, file_problems, read_manifest
 from rejoinder.release.proof import Installed, prove, spec_problems
 from rejoinder.release.trust import Trust
@@ -46,12 +47,14 @@ class OpenRelease:
         release: which one.
         parts: each open part by its kind; a kind that the release lacks is not there.
         encoder: the vectorizer with everything in front of it whose vectors are shipped.
+        provider: what alone may run the model, as it was asked for; None for whatever is fastest.
         lease: keeps the store from removing the release.
     """
 
     release: Release
     parts: Mapping[Kind, Any]
     encoder: CachedVectorizer
+    provider: str | None
     lease: BinaryIO
 
     @property
@@ -84,7 +87,7 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
 
     Args:
         installed: the release and its directories.
-        provider: an ONNX Runtime execution provider; by default the best one present.
+        provider: what alone may run the model, one of `rejoinder.release.forms.PROVIDERS`; by default the fastest.
         trust: whom this machine believes; by default `Trust.default()`.
 
     Returns:
@@ -101,9 +104,7 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
     lease = take_lease(installed.folder)
     try:
         manifests = prove(installed, trust)
-        modules = {
-            part: module_of(part) for part in in_order(manifests)
-        }  # a missing package is no fault of the release
+        modules = {part: module_of(part) for part in in_order(manifests)}
         with _refusing_crashes(str(installed.release)):
             parts = _load(installed, manifests, modules, provider)
     except BaseException:
@@ -114,7 +115,7 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
     turns = parts[REPLIES.bundle].turns
     cold = [parts[PHRASES.bundle].table, *([] if turns is None else [turns])]
     encoder = CachedVectorizer(parts[VECTORIZER.bundle], cold)
-    return OpenRelease(installed.release, parts, encoder, lease)
+    return OpenRelease(installed.release, parts, encoder, provider, lease)
 
 
 @contextmanager
@@ -122,7 +123,7 @@ def _refusing_crashes(subject: str) -> Iterator[None]:
     """A signed release may still be made wrongly: what crashes a parser or the first use of it is refused."""
     try:
         yield
-    except RejoinderError:
+    except (RejoinderError, ModuleNotFoundError):  # a missing package is no fault of the release
         raise
     except BaseException as error:  # tokenizers, ONNX Runtime and numpy raise many classes without a common one
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Rust's is no Exception
@@ -140,11 +141,14 @@ def _load(
     """Open every part, then probe every part: a probe may need any part that its own is tied to."""
     opened: dict[Kind, Any] = {}
     openings = {
-        part: Opening(installed.bundles[part.bundle], manifests[part.bundle], provider, opened) for part in modules
+        part: Opening(
+            installed.bundles[part.bundle], manifests[part.bundle], provider, opened, choices=installed.choices
+        )
+        for part in modules
     }
     for part, module in modules.items():
         opened[part.bundle] = module.open_part(openings[part])
-    tolerance = _tolerance(manifests[VECTORIZER.bundle], opened[VECTORIZER.bundle])
+    tolerance = opened[VECTORIZER.bundle].execution.stored
     problems: list[Problem] = []
     for part, module in modules.items():
         problems += module.probe(replace(openings[part], tolerance=tolerance), opened[part.bundle])
@@ -153,16 +157,45 @@ def _load(
     return opened
 
 
-def _tolerance(model: Manifest, vectorizer: Vectorizer) -> float:
-    return float(model.facts["tolerance"][vectorizer.provider])
+def prove_the_rest(installed: Installed, opened: OpenRelease) -> list[Execution]:
+    """Probe a release by every other execution of its model that this machine has.
+
+    Args:
+        installed: the release and its directories.
+        opened: the same, proved and loaded.
+
+    Returns:
+        What has reproduced the release's vectors, besides what runs it.
+
+    Raises:
+        ProbeError: if one of them computes other vectors than the release holds.
+    """
+    from rejoinder.parts.vectorizer import executions_here, load_vectorizer
+
+    pinned = installed.release.bundles
+    manifests = {kind: read_manifest(installed.bundles[kind], pinned[kind]) for kind in opened.parts}
+    directory, model = installed.bundles[VECTORIZER.bundle], manifests[VECTORIZER.bundle]
+    others = [e for e in executions_here(model, opened.provider) if e != opened.vectorizer.execution]
+    problems: list[Problem] = []
+    for execution in others:
+        parts = {**opened.parts, VECTORIZER.bundle: load_vectorizer(directory, model, execution)}
+        for part in in_order(parts):
+            bundle = installed.bundles[part.bundle]
+            opening = Opening(bundle, manifests[part.bundle], None, parts, tolerance=execution.stored)
+            problems += [
+                Problem(f"{execution}, {p.where}", p.expected, p.got)
+                for p in module_of(part).probe(opening, parts[part.bundle])
+            ]
+    if problems:
+        raise ProbeError(str(installed.release), problems)
+    return others
 
 
-def open_model(directory: Path, provider: str | None = None) -> tuple[Vectorizer, Manifest]:
-    """Open one model bundle that was just built, outside any release.
+def open_model(directory: Path) -> tuple[Vectorizer, Manifest]:
+    """Open one model bundle that was just built, outside any release, to make vectors that others will hold.
 
     Args:
         directory: the bundle.
-        provider: an ONNX Runtime execution provider; by default the best one present.
 
     Returns:
         The vectorizer and the bundle's manifest.
@@ -178,7 +211,7 @@ def open_model(directory: Path, provider: str | None = None) -> tuple[Vectorizer
         raise IntegrityError(str(directory), problems)
     if manifest.kind != VECTORIZER.bundle or (problems := spec_problems(manifest)):
         raise ConsistencyError(str(directory), problems or [Problem("kind", VECTORIZER.bundle, manifest.kind)])
-    return load_vectorizer(directory, manifest, provider), manifest
+    return load_vectorizer(directory, manifest), manifest
 
 
 def open_current(store: Store, provider: str | None = None, trust: Trust | None = None) -> OpenRelease:
@@ -186,7 +219,7 @@ def open_current(store: Store, provider: str | None = None, trust: Trust | None 
 
     Args:
         store: where it is installed.
-        provider: an ONNX Runtime execution provider; by default the best one present.
+        provider: what alone may run the model, one of `rejoinder.release.forms.PROVIDERS`; by default the fastest.
         trust: whom this machine believes; by default `Trust.default()`.
 
     Returns:

@@ -20,15 +20,18 @@ class Opening:
     Attributes:
         directory: the bundle; its bytes have been checked against the manifest.
         manifest: of the bundle; it has been checked against the release.
-        provider: the ONNX Runtime execution provider asked for; None for the best one present.
+        provider: what alone may run the model; None for whatever is fastest here.
         opened: open parts by kind; those that this one is tied to are among them.
-        tolerance: largest 1 - cos that the model bundle allows for the provider that runs it; 0 before it is open.
+        choices: folder of what was found fastest on this machine; None if nothing is kept.
+        tolerance: largest 1 - cos that the model bundle allows between a vector made here and one that a bundle
+            holds; 0 before it is open.
     """
 
     directory: Path
     manifest: Manifest
     provider: str | None
     opened: Mapping[Kind, Any]
+    choices: Path | None = None
     tolerance: float = 0.0
 
 

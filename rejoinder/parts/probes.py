@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rejoinder.parts.vectorizer import Vectorizer
 
 PROBES = "probes.json"
-PROBE_VECTORS = "probes.npy"
 ROWS = 32
 NORM_TOLERANCE = 1e-3
 #: Stored rows are fp16: rounding moves a vector by less than this in 1 - cos.
@@ -41,20 +40,19 @@ def write_probes(directory: Path, vectorizer: Vectorizer) -> None:
 
     Args:
         directory: the model bundle being built.
-        vectorizer: the exported vectorizer.
+        vectorizer: the exported vectorizer; its execution names the file of its vectors.
     """
     document = {"texts": TEXTS, "tokens": vectorizer.tokenize(TEXTS), "vocabulary": vectorizer.vocabulary()}
     (directory / PROBES).write_text(json.dumps(document), encoding="utf-8")
-    np.save(directory / PROBE_VECTORS, vectorizer.encode(TEXTS))
+    np.save(directory / vectorizer.execution.probes, vectorizer.encode(TEXTS))
 
 
-def model_problems(directory: Path, vectorizer: Vectorizer, tolerance: float) -> list[Problem]:
+def model_problems(directory: Path, vectorizer: Vectorizer) -> list[Problem]:
     """Compare this machine's tokens and vectors of the probe texts with the recorded ones.
 
     Args:
         directory: the verified model bundle.
         vectorizer: loaded from it.
-        tolerance: largest 1 - cos allowed for this provider.
 
     Returns:
         What differs.
@@ -63,12 +61,13 @@ def model_problems(directory: Path, vectorizer: Vectorizer, tolerance: float) ->
         FormatError: if the recorded probes cannot be read.
     """
     texts, tokens, vocabulary = _read_probes(directory / PROBES)
-    expected = map_array(directory / PROBE_VECTORS, np.float32, (None, None))
+    execution = vectorizer.execution
+    expected = map_array(directory / execution.probes, np.float32, (None, None))
     problems = []
     different = [n for n, found in enumerate(vectorizer.tokenize(texts)) if found != tokens[n]]
     if different:
         problems.append(Problem("probe tokens", "the recorded ids", f"others for probes {different}"))
-    problems += _vector_problems("probe vectors", vectorizer.encode(texts), expected, tolerance)
+    problems += _vector_problems("probe vectors", vectorizer.encode(texts), expected, execution.tolerance)
     if vocabulary is not None and (found := vectorizer.vocabulary()) != vocabulary:
         problems.append(Problem("probe vocabulary", str(vocabulary)[:80], found))
     return problems
@@ -94,7 +93,7 @@ def stored_vectors_problems(where: str, fresh: Vectors, stored: Vectors, toleran
         where: for messages.
         fresh: float32 [n, dim], encoded on this machine.
         stored: float32 [n, dim], as the bundle holds them.
-        tolerance: largest 1 - cos allowed for this provider, if above that of stored rows.
+        tolerance: largest 1 - cos allowed here, if above that of stored rows.
 
     Returns:
         What differs.

@@ -1,4 +1,4 @@
-"""Vectorizer: text -> tokens -> ONNX session -> float32 [n, dim], rows of unit length.
+"""Vectorizer: text -> tokens -> ONNX model -> float32 [n, dim], rows of unit length.
 
 The one place where vectors are made: training measures it, the cache and the index are built with it, and it
 serves. One token batch gives the same vectors on each of these paths.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,12 +16,13 @@ import numpy as np
 
 from rejoinder.errors import InputError, Problem
 from rejoinder.parts.arrays import Vectors
+from rejoinder.parts.choice import chosen
+from rejoinder.parts.engines import available_providers, open_engine
 from rejoinder.parts.onnx_guard import check_onnx
-from rejoinder.parts.onnx_session import default_provider, open_session
 from rejoinder.parts.probes import model_problems
 from rejoinder.parts.tokens import open_tokenizer, token_ids
 from rejoinder.release.canonical import Digest, digest_bytes
-from rejoinder.release.forms import FORMS, model_file
+from rejoinder.release.forms import Execution, executions_of, model_file
 from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.release.vectorizer_spec import VectorizerId, VectorizerSpec
 
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
     from rejoinder.parts.opening import Opening
     from rejoinder.release.manifest import Manifest
 
-#: Bytes of memory per byte of file, at the worst moment: opened, probed, and once used with the largest batch.
-#: Measured with a model of 62 MB: loading 2.1 times its file (ONNX Runtime holds the weights twice for a moment),
-#: after the probes 2.4, after the largest batch 3.0, because ONNX Runtime keeps that batch's memory.
+#: Bytes of memory per byte of file, at the worst moment: opened, probed, and once used with the largest batch; and
+#: what that batch and compiled kernels take whatever the file. Measured with 6 layers of 384: fp32 (90 MB) takes
+#: 173 MB in ONNX Runtime and 216 in OpenVINO, fp16 (34 MB) 150 and 196, int8 (23 MB) 153 and 176.
 MODEL_FACTOR, TOKENIZER_FACTOR = 3, 16
+MODEL_BASE = 120 << 20
 _BATCH = 32  # rows; sorted by length, larger batches gave nothing on two cores
 
 
@@ -57,18 +60,18 @@ def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
 class Vectorizer:
     """An opened vectorizer. Safe to share between threads."""
 
-    def __init__(self, directory: Path, spec: VectorizerSpec, provider: str) -> None:
-        """Load tokenizer and session; the directory's bytes must have been verified.
+    def __init__(self, directory: Path, spec: VectorizerSpec, execution: Execution) -> None:
+        """Load tokenizer and model; the directory's bytes must have been verified.
 
         Args:
             directory: holds the files named in the spec.
             spec: what decides the vectors.
-            provider: an ONNX Runtime execution provider, a key of `FORMS`.
+            execution: which form runs, and on what.
         """
         self.spec = spec
-        self.provider = provider
+        self.execution = execution
         self._tokenizer = open_tokenizer(directory / TOKENIZER, spec.max_length)
-        self._session = open_session(directory / model_file(FORMS[provider]), provider)
+        self._engine = open_engine(directory / model_file(execution.form), execution.provider)
 
     @property
     def id(self) -> VectorizerId:
@@ -118,48 +121,67 @@ class Vectorizer:
         for row, line in enumerate(ids):
             tokens[row, : len(line)] = line
             mask[row, : len(line)] = 1
-        (vectors,) = self._session.run(["vectors"], {"input_ids": tokens, "attention_mask": mask})
-        return cast(Vectors, vectors)
+        return cast(Vectors, self._engine.run({"input_ids": tokens, "attention_mask": mask}))
 
 
-def load_vectorizer(directory: Path, manifest: Manifest, provider: str | None = None) -> Vectorizer:
+def load_vectorizer(directory: Path, manifest: Manifest, execution: Execution | None = None) -> Vectorizer:
     """Load the vectorizer of a verified model bundle.
 
     Args:
         directory: the bundle; its bytes have been checked against the manifest.
         manifest: the bundle's manifest.
-        provider: an ONNX Runtime execution provider; by default the best one present.
+        execution: which form runs, and on what; by default as the bundle's vectors were made.
 
     Returns:
         The vectorizer.
 
     Raises:
-        InputError: if this machine does not have the provider, or the bundle has no form for it.
+        InputError: if this machine lacks what the form runs on.
         FormatError: if a form is no ONNX model that is whole in itself.
     """
     spec = VectorizerSpec(**manifest.facts["vectorizer"])
-    provider = provider or default_provider()
-    if FORMS[provider] not in spec.weights:
-        raise InputError(
-            f"{provider}: expected {model_file(FORMS[provider])} in the model bundle, got only the forms "
-            f"{', '.join(spec.weights)}. Next: name another provider, or export that form"
-        )
     for form in spec.weights:  # also those that this machine does not run
         check_onnx(directory / model_file(form))
-    return Vectorizer(directory, spec, provider)
+    return Vectorizer(directory, spec, execution or executions_of(manifest.facts)[0])
+
+
+def executions_here(manifest: Manifest, provider: str | None = None) -> list[Execution]:
+    """What this machine can run of a model bundle.
+
+    Args:
+        manifest: of the bundle.
+        provider: what alone may run it; by default anything.
+
+    Returns:
+        At least one execution, in the bundle's order.
+
+    Raises:
+        InputError: if there is none.
+    """
+    offered = executions_of(manifest.facts)
+    wanted = available_providers() if provider is None else (provider,)
+    found = [execution for execution in offered if execution.provider in wanted]
+    if not found:
+        raise InputError(
+            f"model: expected a form for {' or '.join(wanted)}, got {', '.join(map(str, offered))}. "
+            "Next: name another provider, install rejoinder[cpu] or rejoinder[gpu] here, or export another form"
+        )
+    return found
 
 
 def open_part(opening: Opening) -> Vectorizer:
-    """Load the vectorizer of a release."""
-    return load_vectorizer(opening.directory, opening.manifest, opening.provider)
+    """Load the vectorizer of a release, by the form that suits this machine best."""
+    load = partial(load_vectorizer, opening.directory, opening.manifest)
+    return load(chosen(opening, executions_here(opening.manifest, opening.provider), load))
 
 
 def probe(opening: Opening, vectorizer: Vectorizer) -> list[Problem]:
     """Compare this machine's tokens and vectors of the probe texts with the recorded ones."""
-    return model_problems(opening.directory, vectorizer, opening.tolerance)
+    return model_problems(opening.directory, vectorizer)
 
 
 def memory(manifest: Manifest, provider: str | None) -> int:
-    """Bytes of the form that the provider runs and of the tokenizer, with what loading them takes besides."""
-    factors = {model_file(FORMS[provider or default_provider()]): MODEL_FACTOR, TOKENIZER: TOKENIZER_FACTOR}
-    return sum(factors.get(name, 0) * entry.size for name, entry in manifest.files.items())
+    """Bytes of the largest form that may be run here and of the tokenizer, with what loading them takes besides."""
+    files = {model_file(execution.form) for execution in executions_here(manifest, provider)}
+    largest = max(manifest.files[name].size for name in files)
+    return MODEL_BASE + MODEL_FACTOR * largest + TOKENIZER_FACTOR * manifest.files[TOKENIZER].size

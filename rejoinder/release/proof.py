@@ -15,7 +15,7 @@ from rejoinder.errors import BundleError, ConsistencyError, FormatError, Integri
 from rejoinder.parts import VECTORIZER, Kind, part_of
 from rejoinder.release.canonical import Digest, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Release, check_runtime
-from rejoinder.release.forms import FORMS, model_file
+from rejoinder.release.forms import execution_problems, model_file
 from rejoinder.release.manifest import Manifest, file_problems, read_manifest
 from rejoinder.release.signature import verify_signature
 from rejoinder.release.tokenizer_file import TOKENIZER
@@ -29,11 +29,18 @@ class Installed:
     """A release, the folder that holds its signed documents, and the directories that hold its bundles.
 
     Nothing of it is verified yet.
+
+    Attributes:
+        release: which one.
+        folder: of its documents.
+        bundles: directory of each bundle.
+        choices: folder where this machine keeps what runs each model fastest; None if nothing is kept.
     """
 
     release: Release
     folder: Path
     bundles: Mapping[Kind, Path]
+    choices: Path | None = None
 
 
 def prove(installed: Installed, trust: Trust | None = None) -> dict[Kind, Manifest]:
@@ -215,12 +222,9 @@ def spec_problems(model: Manifest) -> list[Problem]:
     try:
         spec = VectorizerSpec(**model.facts[VECTORIZER.name])
         expected = {model_file(form): digest for form, digest in spec.weights.items()} | {TOKENIZER: spec.tokenizer}
-        tolerances = [model.facts["tolerance"][p] for p, form in FORMS.items() if form in spec.weights]
+        problems = execution_problems(model.facts, model.files)
     except (KeyError, TypeError, AttributeError) as error:
         return [Problem("model facts", "a vectorizer specification and tolerances", type(error).__name__)]
-    problems = []
-    if not all(isinstance(tolerance, float) for tolerance in tolerances):
-        problems.append(Problem("model facts", "a tolerance for the provider of every form", "something else"))
     if spec.id != model.vectorizer_id:
         problems.append(Problem("model vectorizer_id", spec.id, model.vectorizer_id))
     if spec.normalization != NORMALIZATION_VERSION:

@@ -25,7 +25,7 @@ def estimate(installed: Installed, provider: str | None = None) -> int:
 
     Args:
         installed: the release and its directories.
-        provider: the ONNX Runtime execution provider that will run it; by default the best one present.
+        provider: what alone may run its model; by default whatever is fastest.
 
     Returns:
         Bytes; rather too many than too few.

@@ -77,7 +77,7 @@ class Holder:
             opener: opens the releases to come; by default `open_release` with the same provider.
             patience: seconds that a swap waits for the old release's requests.
         """
-        self._opener = opener or partial(open_release, provider=opened.vectorizer.provider)
+        self._opener = opener or partial(open_release, provider=opened.provider)
         self._patience = patience
         self._one_swap = threading.Lock()
         self._changed = threading.Condition()  # guards everything below
@@ -172,7 +172,7 @@ class Holder:
     def _open_beside(self, installed: Installed) -> _Slot:
         serving = self._slot.opened
         try:
-            _check_room(installed, serving.vectorizer.provider)
+            _check_room(installed, serving.provider)
             return _warmed_up(self._opener(installed))
         except Exception as error:
             with self._changed:
@@ -225,7 +225,7 @@ def _mark(store: Store) -> bytes:
         return b""
 
 
-def _check_room(installed: Installed, provider: str) -> None:
+def _check_room(installed: Installed, provider: str | None) -> None:
     need, room = estimate(installed, provider), available()
     if room is not None and need > room:
         raise SwapError(

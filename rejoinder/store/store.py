@@ -4,6 +4,7 @@
     STORE/releases/sha256-<digest>/    one release: its document, verdict, provenance, bill of materials, signature
     STORE/current                      one line: the current release's digest; replaced atomically
     STORE/previous                     the one before
+    STORE/choices/                     what runs each model fastest on this machine: a note, never trusted further
 
 This module reads; `registry.pull.install` writes. Readers take a lease on a release while they use it, which keeps
 the
@@ -43,6 +44,11 @@ class Store:
     def previous_file(self) -> Path:
         """Holds the digest of the release that was current before."""
         return self.root / "previous"
+
+    @property
+    def choices(self) -> Path:
+        """Holds what was found to run each model fastest."""
+        return self.root / "choices"
 
     def bundle_dir(self, digest: Digest) -> Path:
         """Directory of a bundle."""
@@ -128,7 +134,7 @@ class Store:
         missing = [str(directory) for directory in bundles.values() if not directory.is_dir()]
         if missing:
             raise StoreError(f"{release}: bundles not in the store: {', '.join(missing)}. Next: rejoinder pull")
-        return Installed(release, folder, bundles)
+        return Installed(release, folder, bundles, self.choices)
 
 
 def digest_of(folder: Path) -> Digest:

@@ -85,6 +85,7 @@ def gains(found: Found, bootstrap: Bootstrap) -> dict[str, Any]:
     """R@k of one system over another on each list, by pair of systems and list; k is `AT` the list."""
     compared = [("teacher", "untuned"), ("student", "teacher"), ("served", "teacher"), ("served", "untuned")]
     compared += [("served", "champion")] if "champion" in found else []
+    compared += [(name, "served") for name in found if name.startswith("served_")]
     return {
         f"{a}_over_{b}": {kind: gain(found[a][kind], found[b][kind], bootstrap, k) for kind, k in AT.items()}
         for a, b in compared

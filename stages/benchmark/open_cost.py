@@ -52,7 +52,8 @@ def main(folder: str, trust: str, *named: str) -> None:
     ReplyIndex(bundles[REPLIES.bundle], read_manifest(bundles[REPLIES.bundle]))
     mapped = peak_mb()
     cpu, wall = time.process_time(), time.perf_counter()
-    opened = open_release(Installed(release, Path(folder), bundles), trust=Trust(Path(trust)))
+    installed = Installed(release, Path(folder), bundles, Path(folder).with_name("choices"))
+    opened = open_release(installed, trust=Trust(Path(trust)))
     spent = {"open_cpu_s": time.process_time() - cpu, "open_wall_s": time.perf_counter() - wall}
     cpu = time.process_time()
     Responder(opened).answer(Dialogue.from_lines(["how was your day?"]))

@@ -55,7 +55,8 @@ class Candidate:
 
     Attributes:
         bundles: directory of each bundle.
-        vectorizer: the exported form, open.
+        vectorizer: by the form that made what the bundles hold, open.
+        forms: the same by the other forms, each on the engine that suits it; open.
         heads: open.
         encoders: torch folders of teacher and student.
         served: which of them was exported.
@@ -63,6 +64,7 @@ class Candidate:
 
     bundles: Mapping[Kind, Path]
     vectorizer: Vectorizer
+    forms: Mapping[str, Vectorizer]
     heads: Heads
     encoders: dict[str, Path]
     served: str
@@ -80,12 +82,20 @@ def open_candidate(bundles: Mapping[Kind, Path], encoders: dict[str, Path]) -> C
     """
     from rejoinder.parts.heads import open_heads
     from rejoinder.parts.opened import open_model
+    from rejoinder.parts.vectorizer import executions_here, load_vectorizer
     from rejoinder.release.manifest import read_manifest
 
     vectorizer, model = open_model(bundles[VECTORIZER.bundle])
     folder = bundles[HEADS.bundle]
     heads = open_heads(folder, read_manifest(folder), vectorizer.dim)
-    return Candidate(bundles, vectorizer, heads, encoders, model.facts["encoder"])
+    forms = {
+        execution.form: load_vectorizer(bundles[VECTORIZER.bundle], model, execution)
+        for execution in executions_here(
+            model
+        )  # of several engines, the last one named: OpenVINO after ONNX Runtime
+        if execution.form != vectorizer.execution.form
+    }
+    return Candidate(bundles, vectorizer, forms, heads, encoders, model.facts["encoder"])
 
 
 def measure_quality(
@@ -114,7 +124,9 @@ def measure_quality(
     lists = Candidates.load(dialogues / "test")
     remembered = Remembered(vectors)
     opened = champion.opened if champion else None
-    systems = Systems(candidate.vectorizer, candidate.heads, candidate.encoders, params.base, opened, remembered)
+    systems = Systems(
+        candidate.vectorizer, candidate.forms, candidate.heads, candidate.encoders, params.base, opened, remembered
+    )
     found = evaluate(systems.over(lists, params.seed), lists)
     bootstrap = Bootstrap(lists.items["conversation_id"].to_list(), params.bootstrap_rounds, params.seed)
     rows = table(found, bootstrap)
@@ -158,7 +170,9 @@ def measure_cost(params: Params, candidate: Candidate, dialogues: Path) -> dict[
     with opened_unreleased(candidate.bundles) as opened:
         replayed = replay(opened, people_say(pairs, params.replayed))
     return {
-        "speed": measure_speed(candidate.vectorizer, encoder, params.base, texts, params.speed_rounds),
+        "speed": measure_speed(
+            candidate.bundles[VECTORIZER.bundle], encoder, params.base, texts, params.speed_rounds
+        ),
         "search": measure_search(candidate.bundles[REPLIES.bundle], candidate.vectorizer, candidate.heads, texts),
         "sizes_mb": {kind: sum(of.values()) for kind, of in files.items()},
         "files_mb": files,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +29,8 @@ class Systems:
     """Everything that is compared, over any lists.
 
     Attributes:
-        vectorizer: the exported form.
+        vectorizer: by the form that made what bundles hold.
+        forms: the same by each other form that is shipped; they meet what the first one made.
         heads: what is served on it.
         folders: torch encoder folders by name.
         base: names the untuned encoder.
@@ -38,6 +39,7 @@ class Systems:
     """
 
     vectorizer: Vectorizer
+    forms: Mapping[str, Vectorizer]
     heads: Heads
     folders: dict[str, Path]
     base: str
@@ -64,7 +66,12 @@ class Systems:
         for name, where in encoders.items():
             encode = self.remembered.torch_encoder(name, where, self.vectorizer.spec.max_length)
             systems[name] = partial(retrieval_scores, encode, candidates, turns)
-        systems["served"] = partial(heads_scores, _exported(self.vectorizer), self.heads, candidates)
+        stored = _exported(self.vectorizer)
+        systems["served"] = partial(heads_scores, stored, self.heads, candidates)
+        for form, vectorizer in self.forms.items():
+            systems[f"served_{form}"] = partial(
+                heads_scores, _exported(vectorizer), self.heads, candidates, stored=stored
+            )
         if self.champion is not None:
             encode = self.remembered.exported(self.champion.vectorizer)
             read = int(self.champion.index.facts["context_turns"])
@@ -92,29 +99,30 @@ def release_system(encode: Encode, heads: Heads | None, candidates: Candidates, 
 def _exported(vectorizer: Vectorizer) -> Encode:
     from stages.common.encoding import encode_all
 
-    return lambda texts: encode_all(vectorizer, texts, "benchmark: encoding with what is served")
+    return lambda texts: encode_all(vectorizer, texts, f"benchmark: encoding by {vectorizer.execution}")
 
 
-def heads_scores(encode: Encode, heads: Heads, candidates: Candidates) -> Scores:
+def heads_scores(encode: Encode, heads: Heads, candidates: Candidates, *, stored: Encode | None = None) -> Scores:
     """Score every pool reply for every item as a release with heads does: each turn alone, heads on top.
 
     Args:
         encode: texts to unit rows, float32 [n, turn_dim].
         heads: make contexts and replies of turns.
         candidates: the fixed lists.
+        stored: what made the vectors of replies that an index holds; by default `encode`.
 
     Returns:
         float32 [items, pool].
     """
     contexts = [turns[-heads.turns :] for turns in candidates.items["context"].to_list()]
     own = [turns[-heads.turns :] for turns in candidates.items["context_own"].to_list()]
-    pool = candidates.pool["text"].to_list()
-    distinct = list(dict.fromkeys([*(turn for turns in contexts for turn in turns), *pool]))
+    distinct = list(dict.fromkeys(turn for turns in contexts for turn in turns))
     vectors, row_of = encode(distinct), {text: row for row, text in enumerate(distinct)}
+    replies = heads.replies((stored or encode)(candidates.pool["text"].to_list()))
     laid = Contexts(len(contexts), heads.turns, heads.turn_dim)
     for row, turns in enumerate(contexts):
         laid.put(row, vectors[[row_of[turn] for turn in turns]], own[row])
-    scores: Scores = heads.contexts(laid) @ heads.replies(vectors[[row_of[text] for text in pool]]).T
+    scores: Scores = heads.contexts(laid) @ replies.T
     return scores
 
 

@@ -103,7 +103,7 @@ class Remembered:
 
         from stages.common.encoding import encode_all
 
-        identity = ["onnxruntime", onnxruntime.__version__, vectorizer.id, vectorizer.provider]
+        identity = ["onnxruntime", onnxruntime.__version__, vectorizer.id, str(vectorizer.execution)]
         return self.encoder(
             identity, lambda texts: encode_all(vectorizer, texts, "benchmark: encoding with champion")
         )

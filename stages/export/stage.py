@@ -1,213 +1,170 @@
-"""Export: teacher or student -> ONNX forms, measured -> model bundle: fp16, best CPU form, their VectorizerId."""
+"""Export: teacher or student -> ONNX forms, measured -> model bundle: forms, probes of each, their VectorizerId.
+
+The first form makes all vectors that bundles hold; which one serves, a machine finds out for itself.
+"""
 
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
 
-import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.common.output import atomic_directory, write_json, write_rows
 from stages.common.params import StageParams
 
 if TYPE_CHECKING:
-    from rejoinder.parts.arrays import Vectors
+    from rejoinder.release.forms import Execution
     from rejoinder.release.vectorizer_spec import VectorizerSpec
+    from stages.export.measure import Measured
     from stages.training.encoder import SentenceEncoder
 
-
-_ALONE = 64  # texts encoded one by one
+Form = Literal["fp16", "int8", "fp32"]
 
 
 class Params(StageParams):
-    """Which encoder is served, which forms are tried, and what one must keep to be chosen."""
+    """Which encoder is served, in which forms, and what they must keep."""
 
     encoder: Literal["teacher", "student"]
     """Which encoder is served."""
-    cpu_forms: list[Literal["fp32", "fp16", "int8", "weights8"]] = Field(min_length=1)
-    """Forms measured for the CPU: fp32, fp16, int8 (dynamic), weights8 (8-bit weights)."""
+    forms: list[Form] = Field(min_length=1)
+    """Forms shipped: fp16 or fp32 first, which makes all stored vectors; int8 for processors made for it."""
+    calibration: int = Field(ge=16)
+    """Training turns, of all lengths, that the scales of int8 are set by."""
     min_cosine: float = Field(gt=0, le=1)
-    """The CPU form's vectors keep at least this cosine with torch's, on every sample text."""
+    """A floating-point form's vectors keep at least this cosine with torch's, on every sample text."""
     sample: int = Field(ge=100)
     """Validation replies on which forms are measured."""
     rounds: int = Field(ge=1)
     """Times each form is measured, in turn; the median counts."""
 
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One form on the sample.
-
-    Attributes:
-        form: its name.
-        megabytes: file size.
-        per_cpu_second: texts encoded per CPU-second, median of the rounds.
-        mean_cosine: of its vectors with torch's.
-        min_cosine: the worst of them.
-        batch_distance: largest 1 - cos between a text's vector alone and among others. Dynamic int8 takes its
-            ranges from the whole batch, so a phrase's vector would depend on what it was encoded with.
-    """
-
-    form: str
-    megabytes: float
-    per_cpu_second: float
-    mean_cosine: float
-    min_cosine: float
-    batch_distance: float
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.forms)) != len(self.forms) or self.forms[0] == "int8":
+            raise ValueError("forms: expected different ones, fp16 or fp32 first")
+        return self
 
 
-def choose_form(measured: list[Measured], min_cosine: float) -> Measured:
-    """The fastest form that keeps the cosine and gives a text one vector, whatever the batch.
-
-    Args:
-        measured: all forms.
-        min_cosine: what it must keep.
-
-    Returns:
-        The form.
-
-    Raises:
-        DataError: if none does.
-    """
-    from rejoinder.parts.probes import STORED_TOLERANCE
-    from stages.common.errors import DataError
-
-    faithful = [m for m in measured if m.min_cosine >= min_cosine and m.batch_distance <= STORED_TOLERANCE]
-    if not faithful:
-        found = ", ".join(f"{m.form} {m.min_cosine:.5f}" for m in measured)
-        raise DataError(f"no CPU form keeps export.min_cosine: expected {min_cosine}, got {found}; next: add fp32")
-    return max(faithful, key=lambda m: m.per_cpu_second)
-
-
-def measure(
-    forms: dict[str, Path], spec: VectorizerSpec, texts: list[str], truth: Vectors, rounds: int
-) -> list[Measured]:
-    """Encode the sample with every form, round after round, so that all share the machine's weather.
-
-    Args:
-        forms: a directory for each form, laid out as a model bundle.
-        spec: what the forms have in common.
-        texts: the sample.
-        truth: torch's vectors, float32 [n, dim].
-        rounds: how often.
-
-    Returns:
-        One measurement a form.
-    """
-    from rejoinder.parts.arrays import cosines, worst_distance
-    from rejoinder.parts.vectorizer import Vectorizer
-    from rejoinder.release.forms import model_file
-
-    opened = {form: Vectorizer(path, spec, "CPUExecutionProvider") for form, path in forms.items()}
-    seconds: dict[str, list[float]] = {form: [] for form in forms}
-    agreement = {}
-    for _ in range(rounds):
-        for form, vectorizer in opened.items():
-            start = time.process_time()
-            vectors = vectorizer.encode(texts)
-            seconds[form].append(time.process_time() - start)
-            agreement[form] = cosines(vectors, truth)
-    few = texts[:_ALONE]
-    distances = {
-        form: worst_distance(np.concatenate([v.encode([text]) for text in few]), v.encode(few))
-        for form, v in opened.items()
-    }
-    return [
-        Measured(
-            form,
-            megabytes=(path / model_file("cpu")).stat().st_size / 1e6,
-            per_cpu_second=len(texts) / float(np.median(seconds[form])),
-            mean_cosine=float(agreement[form].mean()),
-            min_cosine=float(agreement[form].min()),
-            batch_distance=distances[form],
-        )
-        for form, path in forms.items()
-    ]
-
-
-def make_forms(encoder: SentenceEncoder, names: Sequence[str], work: Path) -> dict[str, Path]:
-    """Export every form, each as `model.cpu.onnx` in a folder of its own beside the tokenizer.
+def make_forms(
+    encoder: SentenceEncoder, forms: Sequence[Form], directory: Path, texts: Sequence[str], calibration: int
+) -> None:
+    """Write tokenizer and forms.
 
     Args:
         encoder: in evaluation mode.
-        names: forms wanted; fp32 and fp16 are always made.
-        work: where to put the folders.
-
-    Returns:
-        Folder by form.
+        forms: which.
+        directory: an existing directory.
+        texts: that int8 may be calibrated with.
+        calibration: how many of them are.
     """
+    import tempfile
+
     from rejoinder.release.forms import model_file
     from rejoinder.release.tokenizer_file import TOKENIZER
-    from stages.export.onnx_forms import CONVERTERS, export_fp32
+    from stages.export.int8 import spread, to_int8
+    from stages.export.onnx_forms import export_fp32, to_fp16
 
-    folders = {name: work / name for name in dict.fromkeys(["fp32", "fp16", *names])}
-    for name, folder in folders.items():
-        folder.mkdir(parents=True)
-        shutil.copyfile(encoder.tokenizer_file, folder / TOKENIZER)
-        if name == "fp32":
-            export_fp32(encoder, folder / model_file("cpu"))
-        else:
-            CONVERTERS[name](folders["fp32"] / model_file("cpu"), folder / model_file("cpu"))
-    return folders
+    shutil.copyfile(encoder.tokenizer_file, directory / TOKENIZER)
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / model_file("fp32")
+        export_fp32(encoder, source)
+        for form in forms:
+            target = directory / model_file(form)
+            if form == "fp16":
+                to_fp16(source, target)
+            elif form == "int8":
+                ids = spread(texts, encoder.tokenizer_file, encoder.config.max_length, calibration)
+                to_int8(source, target, ids)
+            else:
+                shutil.copyfile(source, target)
 
 
-def describe(directory: Path, encoder: SentenceEncoder) -> VectorizerSpec:
+def describe(directory: Path, encoder: SentenceEncoder, forms: Sequence[str]) -> VectorizerSpec:
     """Everything that decides the vectors of the model files in a directory."""
     from rejoinder.release.canonical import digest_file
-    from rejoinder.release.forms import FORMS, model_file
+    from rejoinder.release.forms import model_file
     from rejoinder.release.tokenizer_file import TOKENIZER
     from rejoinder.release.vectorizer_spec import VectorizerSpec
     from rejoinder.text import NORMALIZATION_VERSION
     from stages.training.onnx_files import OPSET
 
-    present = [form for form in FORMS.values() if (directory / model_file(form)).exists()]
     return VectorizerSpec(
-        weights={form: digest_file(directory / model_file(form)) for form in present},
+        weights={form: digest_file(directory / model_file(form)) for form in forms},
         tokenizer=digest_file(directory / TOKENIZER), normalization=NORMALIZATION_VERSION, pooling="mean",
         output="unit", dim=encoder.config.dim, dtype="float32", max_length=encoder.config.max_length, opset=OPSET,
     )  # fmt: skip
 
 
-def build_bundle(bundle: Path, encoder: SentenceEncoder, cpu: Path, fp16: Path, names: Mapping[str, str]) -> None:
-    """Lay out the model bundle, record its probes, write its manifest.
+def check_forms(measured: Sequence[Measured], min_cosine: float) -> None:
+    """Refuse forms that are not what they are shipped as.
 
     Args:
-        bundle: directory to make.
-        encoder: what was exported.
-        cpu: folder of the chosen CPU form.
-        fp16: folder of the fp16 form.
-        names: which encoder and which CPU form these are, for the manifest.
+        measured: every form on every engine.
+        min_cosine: what one in floating point must keep.
+
+    Raises:
+        DataError: names every one that is unfaithful, or gives a text other vectors in other company.
+    """
+    from rejoinder.parts.probes import STORED_TOLERANCE
+    from stages.common.errors import DataError
+
+    problems = [
+        f"{m.form} on {m.provider}: smallest cosine {m.min_cosine:.5f}"
+        for m in measured
+        if m.form != "int8" and not m.min_cosine >= min_cosine
+    ] + [
+        f"{m.form} on {m.provider}: a text's vector moves by {m.batch_distance:.2g} with what is encoded beside it"
+        for m in measured
+        if not m.batch_distance <= STORED_TOLERANCE
+    ]
+    if problems:
+        raise DataError(
+            f"export: expected cosines of at least {min_cosine} and vectors that depend on their text alone, got "
+            f"{'; '.join(problems)}. Next: name other forms in export.forms"
+        )
+
+
+def seal(
+    directory: Path, spec: VectorizerSpec, executions: Sequence[Execution], context_turns: int, encoder: str
+) -> None:
+    """Record the probes of every execution, and write the manifest.
+
+    Args:
+        directory: the bundle: forms and tokenizer.
+        spec: of the forms.
+        executions: what the bundle says of itself.
+        context_turns: turns that the encoder was trained to read as one text.
+        encoder: which encoder these are, for the manifest.
+
+    Raises:
+        DataError: if a form's vectors are too far from the first one's to be proved by them.
     """
     from rejoinder.parts import VECTORIZER
-    from rejoinder.parts.arrays import worst_distance
-    from rejoinder.parts.probes import TEXTS, write_probes
+    from rejoinder.parts.engines import available_providers
+    from rejoinder.parts.probes import write_probes
     from rejoinder.parts.vectorizer import Vectorizer
-    from rejoinder.release.forms import model_file
+    from rejoinder.release.forms import CUDA, MAX_TOLERANCE
     from rejoinder.release.manifest import write_manifest
-    from rejoinder.release.tokenizer_file import TOKENIZER
+    from stages.common.errors import DataError
 
-    bundle.mkdir()
-    shutil.copyfile(encoder.tokenizer_file, bundle / TOKENIZER)
-    shutil.copyfile(cpu / model_file("cpu"), bundle / model_file("cpu"))
-    shutil.copyfile(fp16 / model_file("cpu"), bundle / model_file("fp16"))
-    spec = describe(bundle, encoder)
-    chosen, half = (Vectorizer(folder, spec, "CPUExecutionProvider") for folder in (bundle, fp16))
-    write_probes(bundle, chosen)
-    # CUDA runs the fp16 form: it may be as far from the probes as that form is here, with room for other kernels.
-    apart = worst_distance(chosen.encode(TEXTS), half.encode(TEXTS))
+    if far := [f"{e} {e.stored:.3f}" for e in executions if e.stored > MAX_TOLERANCE]:
+        raise DataError(
+            f"export: expected tolerances of at most {MAX_TOLERANCE}, got {', '.join(far)}. "
+            "Next: raise export.calibration, or leave that form out of export.forms"
+        )
+    for execution in executions:
+        if execution.provider in available_providers() and execution.provider != CUDA:
+            write_probes(directory, Vectorizer(directory, spec, execution))
     facts = {
         VECTORIZER.name: asdict(spec),
-        **names,
-        "context_turns": encoder.config.context_turns,
-        # The CPU runs the very form that made the probes.
-        "tolerance": {"CPUExecutionProvider": 1e-6, "CUDAExecutionProvider": max(1e-5, 3 * apart)},
+        "encoder": encoder,
+        "context_turns": context_turns,
+        "executions": [asdict(execution) for execution in executions],
     }
-    write_manifest(bundle, VECTORIZER.bundle, spec.id, facts)
+    write_manifest(directory, VECTORIZER.bundle, spec.id, facts)
 
 
 def run(params: Params, *, dialogues: Path, vectorizer: Path, student: Path, out: Path) -> None:
@@ -221,25 +178,28 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, student: Path, out
         out: directory to make: model/ (the bundle), forms.json, metrics.json.
 
     Raises:
-        DataError: if no CPU form is faithful enough.
+        DataError: if a form is not faithful enough.
     """
+    import polars as pl
+
     from rejoinder.parts import VECTORIZER
     from stages.evaluation.candidates import Candidates
+    from stages.export.measure import executions, try_out
     from stages.training.encoder import SentenceEncoder, encode
 
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     encoder = SentenceEncoder.load(folders[params.encoder])
+    pairs = pl.read_parquet(dialogues / "pairs.parquet", columns=["split", "reply"])
+    training = pairs.filter(split="train")["reply"].unique().sort().to_list()
     texts = Candidates.load(dialogues / "validation").pool["text"].to_list()[: params.sample]
-    truth = encode(encoder, texts, fast=False)
     with atomic_directory(out) as directory:
-        work = directory / "forms"
-        forms = make_forms(encoder, params.cpu_forms, work)
-        spec = describe(forms["fp32"], encoder)
-        measured = measure(forms, spec, texts, truth, params.rounds)
-        best = choose_form([m for m in measured if m.form in params.cpu_forms], params.min_cosine)
-        names = {"encoder": params.encoder, "cpu_form": best.form}
-        build_bundle(directory / VECTORIZER.bundle, encoder, forms[best.form], forms["fp16"], names)
-        shutil.rmtree(work)
+        bundle = directory / VECTORIZER.bundle
+        bundle.mkdir()
+        make_forms(encoder, params.forms, bundle, training, params.calibration)
+        spec = describe(bundle, encoder, params.forms)
+        trials = try_out(bundle, spec, texts, encode(encoder, texts, fast=False), params.rounds)
+        measured = [trial.measured for trial in trials.values()]
+        check_forms(measured, params.min_cosine)
+        seal(bundle, spec, executions(trials), encoder.config.context_turns, params.encoder)
         write_rows(directory / "forms.json", [asdict(m) for m in measured])
-        by_form = {m.form: {k: v for k, v in asdict(m).items() if k != "form"} for m in measured}
-        write_json(directory / "metrics.json", {"cpu_form": best.form, "forms": by_form})
+        write_json(directory / "metrics.json", {str(e): asdict(t.measured) for e, t in trials.items()})

@@ -24,6 +24,8 @@ class Params(StageParams):
     """The same among 100 similarly worded replies."""
     min_gain_full: float = Field(ge=-1, le=1)
     """The same for R@10 among all replies of the pool."""
+    min_gain_form: float = Field(ge=-1, le=1)
+    """R@1 of 100 of every other form that is shipped, over the first: the interval's lower end."""
     min_r_at_1: float = Field(ge=0, le=1)
     """R@1 of what is served on the random lists."""
     min_over_bm25: float = Field(ge=-1, le=1)
@@ -76,6 +78,8 @@ _COMPARE = {">": operator.gt, ">=": operator.ge, "<=": operator.le}
 
 #: Metrics that the verdict repeats.
 _JUDGED = ("retrieval", "gains", "noise", "slices", "speed", "opening", "replay", "cache", "sizes_mb")
+#: How the benchmark calls what other forms serve.
+_FORM = "served_"
 #: What is asked of each list.
 _ASKED = {"random": "R@1 of 100", "hard": "R@1 of 100 worded alike", "full": "R@10 of the full pool"}
 
@@ -105,6 +109,15 @@ def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
             )
             for name, asked in _ASKED.items()
         ),
+        *(
+            Check(
+                f"{name.removeprefix(_FORM)} over the first form, R@1 of 100, lower end",
+                low,
+                ">=",
+                params.min_gain_form,
+            )
+            for name, low in _form_gains(metrics).items()
+        ),
         Check("served, R@1 of 100", served, ">=", params.min_r_at_1),
         Check("served over BM25, R@1 of 100", served - random["bm25"]["r_at_1"], ">=", params.min_over_bm25),
         Check(
@@ -118,6 +131,16 @@ def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
         Check("CPU-seconds to the first answer", opening["process_cpu_s"], "<=", params.max_ask_cpu_s),
         Check("MB to map cache and index", opening["cache_and_index_mb"], "<=", params.max_index_memory_mb),
     ]
+
+
+def _form_gains(metrics: dict[str, Any]) -> dict[str, float]:
+    """Lower ends of what each other form gains over the first."""
+    gains = metrics["gains"]
+    return {
+        pair.removesuffix("_over_served"): lists["random"]["low"]
+        for pair, lists in gains.items()
+        if pair.startswith(_FORM) and pair.endswith("_over_served")
+    }
 
 
 #: Ways of leaving a name that are none by chance; `bare` may be a word.

@@ -77,7 +77,7 @@ def test_a_model_with_values_in_another_file_is_refused_however_that_file_lies(m
         values.rename(directory / "hidden.bin")
         (os.link if link == "hard" else os.symlink)(directory / "hidden.bin", values)
     with pytest.raises(FormatError, match="values in another file"):
-        load_vectorizer(directory, read_manifest(directory), "CPUExecutionProvider")
+        load_vectorizer(directory, read_manifest(directory))
 
 
 def test_a_session_would_not_find_another_file_even_without_the_guard(mine: Installed) -> None:
@@ -111,4 +111,4 @@ def test_what_no_library_can_load_is_a_refusal(mine: Installed, name: str, conte
     directory = mine.bundles["model"]
     (directory / name).write_bytes(content)
     with pytest.raises(FormatError, match=name):
-        load_vectorizer(directory, read_manifest(directory), "CPUExecutionProvider")
+        load_vectorizer(directory, read_manifest(directory))

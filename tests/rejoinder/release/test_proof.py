@@ -193,7 +193,7 @@ class TestConsistency:
         model = replace(manifests_of(pristine)["model"], facts={})
         assert self.refused({"model": model}, model.vectorizer_id) == [
             "model facts: expected a vectorizer specification and tolerances, got KeyError",
-            "model facts: expected vectorizer, tolerance, got no vectorizer, tolerance",
+            "model facts: expected vectorizer, got no vectorizer",
         ]
 
 

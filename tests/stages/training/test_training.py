@@ -5,13 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from rejoinder.parts.arrays import cosines
-from rejoinder.parts.probes import NORM_TOLERANCE
-from rejoinder.parts.vectorizer import Vectorizer, load_vectorizer
-from rejoinder.release.manifest import file_problems, read_manifest
 from stages.common.errors import DataError, ParamsError
 from stages.export.onnx_forms import export_fp32
-from stages.export.stage import Measured, build_bundle, choose_form, describe, make_forms
 from stages.student.stage import build_student
 from stages.training.axes import principal_axes
 from stages.training.encoder import SentenceEncoder, encode, load_base
@@ -122,29 +117,6 @@ def test_an_unknown_base_is_named() -> None:
         load_base("no-such-encoder", max_length=8, context_turns=1)
 
 
-def test_every_form_reproduces_torch_as_well_as_it_promises(student: SentenceEncoder, tmp_path: Path) -> None:
-    folders = make_forms(student, ["fp32", "int8", "weights8"], tmp_path)
-    spec = describe(folders["fp32"], student)
-    truth = encode(student, TEXTS, fast=False)
-    floors = {"fp32": 0.999999, "fp16": 0.99999, "weights8": 0.99, "int8": 0.9}
-    for form, floor in floors.items():
-        vectors = Vectorizer(folders[form], spec, "CPUExecutionProvider").encode(TEXTS)
-        assert cosines(vectors, truth).min() > floor, form
-        assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < NORM_TOLERANCE
-
-
-def test_the_model_bundle_is_whole_and_says_nothing_of_where_it_was_made(
-    student: SentenceEncoder, tmp_path: Path
-) -> None:
-    folders = make_forms(student, ["fp32"], tmp_path / "work")
-    build_bundle(tmp_path / "model", student, folders["fp32"], folders["fp16"], {"cpu_form": "fp32"})
-    manifest = read_manifest(tmp_path / "model")
-    assert file_problems(tmp_path / "model", manifest) == []
-    assert load_vectorizer(tmp_path / "model", manifest, "CPUExecutionProvider").id == manifest.vectorizer_id
-    for path in (tmp_path / "model").iterdir():
-        assert str(Path.cwd()).encode() not in path.read_bytes()
-
-
 def test_an_encoder_in_training_mode_is_not_exported(student: SentenceEncoder, tmp_path: Path) -> None:
     student.body.train()
     try:
@@ -152,19 +124,6 @@ def test_an_encoder_in_training_mode_is_not_exported(student: SentenceEncoder, t
             export_fp32(student, tmp_path / "model.onnx")
     finally:
         student.eval()
-
-
-def test_the_fastest_faithful_form_is_chosen() -> None:
-    forms = [
-        Measured("fp32", 60, 200, 1.0, 1.0, 1e-9),
-        Measured("int8", 15, 500, 0.99, 0.95, 1e-9),
-        Measured("w8", 20, 250, 1, 0.9999, 1e-9),
-    ]
-    swaying = Measured("int8", 15, 900, 1.0, 1.0, 1e-3)
-    assert choose_form([*forms, swaying], 0.999).form == "w8"
-    assert choose_form(forms, 0.99999).form == "fp32"
-    with pytest.raises(DataError, match=r"min_cosine"):
-        choose_form(forms[1:2], 0.999)
 
 
 @pytest.mark.parametrize("feature", ["avx512_bf16", "amx_bf16"])

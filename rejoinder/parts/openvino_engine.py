@@ -1,0 +1,77 @@
+"""OpenVINO: how a model is opened with it. Imported only where it is asked for and installed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rejoinder.errors import FormatError, Problem, first_line
+from rejoinder.process import threads
+
+#: A dependency of OpenVINO's that calls its vendor. Nothing of ours needs it; the lock leaves it out, pip does not.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino  # noqa: E402
+
+#: OpenVINO's own default is bfloat16 where the processor has it: other vectors on every other machine.
+_PRECISION = "f32"
+
+
+class OpenVinoEngine:
+    """A model, compiled for this machine's CPU. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        """Compile a model that `check_onnx` has passed.
+
+        Args:
+            path: the model.
+
+        Raises:
+            FormatError: if OpenVINO cannot read or compile it.
+        """
+        settings = {
+            "INFERENCE_PRECISION_HINT": _PRECISION,
+            "INFERENCE_NUM_THREADS": threads(),
+            "NUM_STREAMS": 1,
+            "ENABLE_CPU_PINNING": False,  # a server has other work on these cores
+            "CACHE_DIR": "",  # nothing that was compiled is written anywhere, nor read
+        }
+        try:
+            core = openvino.Core()
+            self._model = core.compile_model(core.read_model(str(path)), "CPU", settings)
+        except Exception as error:  # one class for everything that can be wrong
+            problem = Problem("model", "one that OpenVINO compiles", first_line(error))
+            raise FormatError(str(path), [problem]) from None
+        self._own = threading.local()
+
+    @property
+    def inputs(self) -> dict[str, tuple[str, list[Any]]]:
+        """Type and shape of each input, by name."""
+        return _shapes(self._model.inputs)
+
+    @property
+    def outputs(self) -> dict[str, tuple[str, list[Any]]]:
+        """Type and shape of each output, by name."""
+        return _shapes(self._model.outputs)
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Compute the first output."""
+        request = getattr(self._own, "request", None)
+        if request is None:  # a request belongs to one thread at a time
+            request = self._own.request = self._model.create_infer_request()
+        return np.array(request.infer(dict(feeds))[0])
+
+
+def _shapes(nodes: Any) -> dict[str, tuple[str, list[Any]]]:
+    return {
+        node.get_any_name(): (
+            node.get_element_type().get_type_name(),
+            [None if size.is_dynamic else size.get_length() for size in node.get_partial_shape()],
+        )
+        for node in nodes
+    }
