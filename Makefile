@@ -13,7 +13,7 @@ PYDOCLINT = UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=$(BIN) $(BIN)/uv tool instal
 
 COMPILE := $(BIN)/uv pip compile --quiet --python $(BIN)/python --python-version 3.11 --no-header --no-annotate
 
-.PHONY: help install demo repro mlflow-server test faults check bench lock clean
+.PHONY: help install demo repro refresh mlflow-server test faults check bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -33,6 +33,9 @@ demo: install ## a slice of the data -> release -> pulled, verified, answering; 
 
 repro: install ## raw logs -> release -> pulled, verified, answering
 	@$(BIN)/python -m flows.repro
+
+refresh: install ## new logs -> new heads and index on the champion's encoder and cache, released; minutes
+	@$(BIN)/python -m flows.refresh
 
 mlflow-server: install ## MLflow with PostgreSQL and authentication until Ctrl-C; ARGS="--port 5001 --host 0.0.0.0"
 	@$(BIN)/python -m deploy.mlflow_server $(ARGS)

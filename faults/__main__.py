@@ -27,6 +27,7 @@ MODULES = (
     "flips",
     "mutants",
     "swaps_of_parts",
+    "forms",
     "code",
     "crashes",
     "disks",

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from flows.errors import FlowError
 from flows.workspace import Workspace
@@ -101,13 +102,19 @@ def changed_stages(workspace: Workspace) -> Collection[str]:
 
     All stages are listed if dvc cannot tell: `run_stage` will then show why.
     """
+    return list(changes(workspace))
+
+
+def changes(workspace: Workspace) -> dict[str, Any]:
+    """What has changed, as `dvc status --json` tells it, by stage; of every stage, if dvc cannot tell."""
+    unknown = {stage: ["everything"] for stage in STAGES}
     if not (workspace.root / "dvc.lock").is_file():
-        return STAGES  # nothing was ever built
+        return unknown  # nothing was ever built
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
     done = subprocess.run(
         command, cwd=workspace.root, env=_environment(), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
-        return STAGES
-    changed: dict[str, object] = json.loads(done.stdout)
-    return list(changed)
+        return unknown
+    changed: dict[str, Any] = json.loads(done.stdout)
+    return changed

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from rejoinder.parts.replies import IndexedReply, write_index, write_turns
 from rejoinder.parts.vectorizer import Vectorizer, load_vectorizer
 from rejoinder.release.canonical import Digest, digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release, Signer
-from rejoinder.release.forms import model_file
+from rejoinder.release.forms import CPU, CUDA, OPENVINO, Execution, model_file
 from rejoinder.release.manifest import Manifest, read_manifest, write_manifest
 from rejoinder.release.proof import Installed
 from rejoinder.release.signature import SIGNED
@@ -114,8 +114,14 @@ def write_onnx(path: Path, table: np.ndarray[Any, np.dtype[np.float32]], normali
 
 def reseal_model(directory: Path, **changes: Any) -> Manifest:
     """Write a model's manifest anew, true to its files; `changes` replaces fields of its specification."""
-    spec = VectorizerSpec(
-        weights={form: digest_file(directory / model_file(form)) for form in FORMS},
+    spec = _spec(directory, {form: digest_file(directory / model_file(form)) for form in FORMS})
+    spec = replace(spec, **changes)
+    return write_manifest(directory, "model", spec.id, {"vectorizer": asdict(spec), "tolerance": TOLERANCE})
+
+
+def _spec(directory: Path, forms: Mapping[str, Digest]) -> VectorizerSpec:
+    return VectorizerSpec(
+        weights=forms,
         tokenizer=digest_file(directory / TOKENIZER),
         normalization=NORMALIZATION_VERSION,
         pooling="mean",
@@ -125,8 +131,6 @@ def reseal_model(directory: Path, **changes: Any) -> Manifest:
         max_length=16,
         opset=OPSET,
     )
-    spec = replace(spec, **changes)
-    return write_manifest(directory, "model", spec.id, {"vectorizer": asdict(spec), "tolerance": TOLERANCE})
 
 
 def reseal(directory: Path, vectorizer_id: VectorizerId | None = None, **facts: Any) -> Manifest:
@@ -155,12 +159,49 @@ def build_model(directory: Path, seed: int = 0, dim: int = DIM) -> None:
     reseal_model(directory, dim=dim)
 
 
+#: What a model of today can be run by here; its second form is a little off, as quantised ones are.
+EXECUTIONS = (
+    Execution("fp16", CPU, "probes.npy", 1e-6, 1e-5),
+    Execution("fp16", OPENVINO, "probes.fp16.openvino.npy", 1e-6, 1e-5),
+    Execution("int8", CPU, "probes.int8.cpu.npy", 1e-6, 0.01),
+    Execution("int8", OPENVINO, "probes.int8.openvino.npy", 1e-6, 0.01),
+    Execution("fp16", CUDA, "probes.npy", 1e-5, 1e-5),
+)
+
+
+def build_forms(directory: Path, seed: int = 0, dim: int = DIM) -> None:
+    """Build a model bundle as today's releases have it: two forms, each proved on each engine."""
+    directory.mkdir(parents=True)
+    table = weights(seed, dim)
+    write_onnx(directory / model_file("fp16"), table)
+    write_onnx(directory / model_file("int8"), table + 0.05 * weights(seed + 1, dim))
+    write_tokenizer(directory / TOKENIZER)
+    reseal_forms(directory, dim=dim)
+
+
+def reseal_forms(directory: Path, executions: Sequence[Execution] = EXECUTIONS, **changes: Any) -> Manifest:
+    """Record what such a model's forms make of the probes, and write its manifest anew, true to its files."""
+    forms = {form: digest_file(directory / model_file(form)) for form in ("fp16", "int8")}
+    spec = replace(_spec(directory, forms), **changes)
+    facts = {"vectorizer": asdict(spec), "executions": [asdict(execution) for execution in executions]}
+    for execution in executions:
+        if execution.provider in (CPU, OPENVINO):
+            write_probes(directory, Vectorizer(directory, spec, execution))
+    return write_manifest(directory, "model", spec.id, facts)
+
+
 def build_bundles(
-    root: Path, seed: int = 0, dim: int = DIM, shard_rows: int = 30, replies: Sequence[str] = REPLIES
+    root: Path,
+    seed: int = 0,
+    dim: int = DIM,
+    shard_rows: int = 30,
+    replies: Sequence[str] = REPLIES,
+    *,
+    model: Callable[[Path, int, int], None] = build_model,
 ) -> dict[Kind, Path]:
     """Build one bundle of each kind under `root`, by the code that builds the real ones."""
     bundles: dict[Kind, Path] = {kind: root / kind for kind in KINDS}
-    build_model(bundles["model"], seed, dim)
+    model(bundles["model"], seed, dim)
     vectorizer, _ = open_model(bundles["model"])
     bundles["cache"].mkdir()
     write_cache(bundles["cache"], PHRASES, vectorizer.encode(PHRASES))
@@ -173,9 +214,15 @@ def build_bundles(
     return bundles
 
 
-def build_whole(root: Path, seed: int = 0, replies: Sequence[str] = REPLIES) -> dict[Kind, Path]:
+def build_whole(
+    root: Path,
+    seed: int = 0,
+    replies: Sequence[str] = REPLIES,
+    *,
+    model: Callable[[Path, int, int], None] = build_model,
+) -> dict[Kind, Path]:
     """Build one bundle of every kind there is under `root`, as today's releases have them."""
-    bundles = build_bundles(root, seed, replies=replies)
+    bundles = build_bundles(root, seed, replies=replies, model=model)
     shutil.rmtree(bundles["index"])
     return build_heads(root, bundles, seed, replies, "index")
 

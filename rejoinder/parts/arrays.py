@@ -34,6 +34,8 @@ def map_array(path: Path, dtype: type[np.generic], shape: tuple[int | None, ...]
         found = np.lib.format.open_memmap(path, mode="r", max_header_size=_MAX_HEADER_BYTES)
     except Exception as error:  # numpy's reader of headers raises what its parts raise, tokenize's errors among it
         raise FormatError(str(path), [Problem(path.name, "a .npy file", type(error).__name__)]) from None
+    if path.stat().st_size != found.offset + found.nbytes:  # the header says where its own end is
+        raise FormatError(str(path), [Problem(path.name, "an array that fills the file", "other bytes beside it")])
     wanted = tuple("n" if length is None else length for length in shape)
     fits = len(found.shape) == len(shape) and all(w in (None, g) for w, g in zip(shape, found.shape, strict=True))
     if found.dtype != np.dtype(dtype) or not fits or not found.flags.c_contiguous:

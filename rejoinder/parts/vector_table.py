@@ -133,4 +133,8 @@ class VectorTable:
         Returns:
             float32 [n, dim].
         """
-        return unit_rows(np.asarray(self._vectors[np.asarray(rows, np.int64)], np.float32))
+        return unit_rows(self.stored(rows))
+
+    def stored(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Vectors:
+        """Vectors by row as they lie in the file, float32 [n, dim]: written again, they are the same bytes."""
+        return np.asarray(self._vectors[np.asarray(rows, np.int64)], np.float32)

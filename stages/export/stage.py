@@ -183,6 +183,7 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, student: Path, out
     import polars as pl
 
     from rejoinder.parts import VECTORIZER
+    from rejoinder.parts.probes import TEXTS
     from stages.evaluation.candidates import Candidates
     from stages.export.measure import executions, try_out
     from stages.training.encoder import SentenceEncoder, encode
@@ -191,7 +192,7 @@ def run(params: Params, *, dialogues: Path, vectorizer: Path, student: Path, out
     encoder = SentenceEncoder.load(folders[params.encoder])
     pairs = pl.read_parquet(dialogues / "pairs.parquet", columns=["split", "reply"])
     training = pairs.filter(split="train")["reply"].unique().sort().to_list()
-    texts = Candidates.load(dialogues / "validation").pool["text"].to_list()[: params.sample]
+    texts = [*TEXTS, *Candidates.load(dialogues / "validation").pool["text"].to_list()[: params.sample]]
     with atomic_directory(out) as directory:
         bundle = directory / VECTORIZER.bundle
         bundle.mkdir()

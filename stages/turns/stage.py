@@ -1,6 +1,7 @@
 """Turns: pairs + model bundle -> the vector of every distinct turn, by the exported vectorizer.
 
 Whatever reads vectors of turns after this (heads, index, benchmark) reads these: what is trained on is what serves.
+Those that the same vectorizer made in an earlier run are kept (dvc.yaml lets them lie), those of lost turns go.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from stages.common.params import StageParams
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from rejoinder.parts.arrays import Vectors
+    from rejoinder.parts.vectorizer import Vectorizer
 
 
 class Params(StageParams):
@@ -36,6 +40,36 @@ def distinct_turns(pairs: pl.DataFrame) -> list[str]:
     return normalized(said).unique().sort().to_list()
 
 
+def encode_new(vectorizer: Vectorizer, texts: list[str], earlier: Path) -> Vectors:
+    """Encode what an earlier run has not.
+
+    Args:
+        vectorizer: the exported one.
+        texts: n distinct canonical texts.
+        earlier: what `write_turns` wrote then; anything else there counts as nothing.
+
+    Returns:
+        float32 [n, dim].
+    """
+    import numpy as np
+
+    from rejoinder.errors import RejoinderError
+    from stages.common.encoding import encode_all
+    from stages.common.turn_vectors import TurnVectors
+
+    vectors = np.empty((len(texts), vectorizer.dim), np.float32)
+    rows = np.full(len(texts), -1)
+    try:
+        known = TurnVectors(earlier, vectorizer.id).table
+        rows = known.rows_of(texts)
+        vectors[rows >= 0] = known.stored(rows[rows >= 0])
+    except (RejoinderError, OSError, ValueError, KeyError, TypeError):
+        pass  # none, another vectorizer's, or damaged: everything is encoded
+    if new := np.flatnonzero(rows < 0).tolist():
+        vectors[new] = encode_all(vectorizer, [texts[row] for row in new], "turns: encoding")
+    return vectors
+
+
 def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
     """Encode all turns.
 
@@ -49,12 +83,11 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
 
     from rejoinder.parts import VECTORIZER
     from rejoinder.parts.opened import open_model
-    from stages.common.encoding import encode_all
     from stages.common.turn_vectors import write_turns
 
     del params
     vectorizer, _ = open_model(export / VECTORIZER.bundle)
     texts = distinct_turns(pl.read_parquet(dialogues / "pairs.parquet", columns=["context", "reply"]))
-    vectors = encode_all(vectorizer, texts, "turns: encoding")
+    vectors = encode_new(vectorizer, texts, out)
     with atomic_directory(out) as directory:
         write_turns(directory, vectorizer.id, texts, vectors)

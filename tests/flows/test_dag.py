@@ -30,7 +30,7 @@ def project(tmp_path: Path) -> Path:
 def test_a_stage_runs_once(project: Path) -> None:
     (project / "dvc.yaml").write_text(DVC_YAML.format(command="echo 1 >> log.txt && echo done > out.txt"))
     workspace = Workspace(project)
-    assert dag.changed_stages(workspace) == STAGES
+    assert dag.changed_stages(workspace) == list(STAGES)
     # It writes no status, so it is not known to have run.
     assert not dag.run_stage(workspace, "ingest")
     dag.run_stage(workspace, "ingest")
