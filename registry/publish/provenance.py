@@ -224,6 +224,25 @@ def _dependencies(workspace: Path, lock: Lock, missing: dict[str, str]) -> Itera
             missing[_ERASED] = "withheld: a digest of so short a list would confirm a guess of who is on it"
         else:
             yield _descriptor(entry)
+    yield from _seen_apart(lock)
+
+
+def _seen_apart(lock: Lock) -> Iterator[dict[str, Any]]:
+    """Outputs that stages have seen in different states: a refresh keeps what was trained on older dialogues."""
+    made = {out.path for outs in lock.outs.values() for out in outs}
+    seen: dict[str, dict[str, list[str]]] = {}
+    entries: dict[str, Entry] = {}
+    for stage, deps in lock.deps.items():
+        for dep in deps:
+            if dep.path in made:
+                seen.setdefault(dep.path, {}).setdefault(dep.md5, []).append(stage)
+                entries[dep.md5] = dep
+    for states in seen.values():
+        if len(states) > 1:
+            for md5, stages in states.items():
+                descriptor = _descriptor(entries[md5])
+                descriptor["annotations"]["stages"] = ", ".join(stages)
+                yield descriptor
 
 
 def _data(lock: Lock) -> list[Entry]:

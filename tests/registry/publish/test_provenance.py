@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
@@ -314,6 +315,23 @@ def test_a_shared_parameter_of_which_stages_used_different_values_is_not_known(t
     assert missing(tree)["shared.base"] == "stages were built with different values"
     assert definition(tree)["externalParameters"]["parameters"]["shared"] == {"base": None}
     assert base_encoder(provenance(release_of(tree), tree)) is None
+
+
+def test_what_stages_have_seen_in_two_states_is_named_twice(tree: Path) -> None:
+    lock = yaml.safe_load((tree / "dvc.lock").read_text())
+    assert not [d for d in definition(tree)["resolvedDependencies"] if "stages" in d.get("annotations", {})]
+    # A refresh: the gate has judged what was made of newer dialogues than those that the vectorizer has seen.
+    older = "0" * 32 + ".dir"
+    lock["stages"]["more"] = copy.deepcopy(lock["stages"]["vectorizer"])
+    lock["stages"]["more"]["outs"] = []
+    (seen,) = (dep for dep in lock["stages"]["more"]["deps"] if dep["path"] == "build/ingest")
+    newer, seen["md5"] = seen["md5"], older
+    (tree / "dvc.lock").write_text(yaml.safe_dump(lock))
+    found = [d for d in definition(tree)["resolvedDependencies"] if "stages" in d.get("annotations", {})]
+    assert {(d["name"], d["digest"]["dvcMd5Dir"], d["annotations"]["stages"]) for d in found} == {
+        ("build/ingest", newer.removesuffix(".dir"), "vectorizer"),
+        ("build/ingest", older.removesuffix(".dir"), "more"),
+    }
 
 
 def test_a_work_tree_with_other_files_is_said_to_be_unclean(tree: Path) -> None:
