@@ -95,9 +95,8 @@ def pull(
         check_runtime(release)
         fetched = _bundles(source, store, release)
         is_new = store.current_digest() != release.digest
-        installed = Installed(
-            release, folder, {kind: store.bundle_dir(digest) for kind, digest in release.bundles.items()}
-        )
+        bundles = {kind: store.bundle_dir(digest) for kind, digest in release.bundles.items()}
+        installed = Installed(release, folder, bundles, store.choices)
         if fetched or not _was_proved(store, release):
             from rejoinder.parts.opened import open_release  # imports numpy, ONNX Runtime and FAISS
 

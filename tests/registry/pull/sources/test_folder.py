@@ -10,13 +10,14 @@ from registry.errors import NotFoundError, TransferError
 from registry.pull.pull import pull
 from registry.pull.sources.folder import FolderSource
 from rejoinder.errors import BundleError, FreshnessError, IntegrityError
+from rejoinder.parts.notes import read_notes
 from rejoinder.parts.opened import open_release
 from rejoinder.release.canonical import Digest
 from rejoinder.release.proof import Installed
 from rejoinder.release.signature import MAX_BYTES
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store
-from tests.bundles import KINDS, pin, put_in_store
+from tests.bundles import KINDS, WHOLE, build_forms, build_whole, pin, put_in_store
 from tests.rejoinder.parts.test_opened import flip
 
 
@@ -41,6 +42,21 @@ def test_what_is_current_there_becomes_current_here(store: Store, node: Store, p
     opened.close()
     again = pull(node, source=FolderSource(store.root))
     assert (again.release, again.is_new) == (pristine.release, False)
+
+
+def test_a_pull_finds_out_what_runs_the_model_fastest_so_that_no_server_has_to(tmp_path: Path, node: Store) -> None:
+    source = Store(tmp_path / "source")
+    source.root.mkdir()
+    put_in_store(source, pin(build_whole(tmp_path / "formed", model=build_forms)))
+    pull(node, source=FolderSource(source.root))
+    (note,) = read_notes(node.choices).values()
+    opened = open_release(node.current())
+    assert str(opened.vectorizer.execution) == note.execution
+    opened.close()
+    put_in_store(source, pin(build_whole(tmp_path / "later", 1, model=build_forms), serial=2))
+    pull(node, source=FolderSource(source.root), keep=1)
+    pull(node, source=FolderSource(source.root), keep=1)
+    assert len(read_notes(node.choices)) == len(list((node.root / "bundles").glob("*"))) / len(WHOLE)
 
 
 def test_a_release_is_found_by_alias_and_by_serial(both: Store, pristine: Installed) -> None:
