@@ -16,7 +16,13 @@ MODULE = "benchmarks.builds"
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 Figures = Mapping[str, Any]
 #: What is shown of a form, and how.
-_FORM = {"megabytes": ".1f", "per_cpu_second": ",.0f", "min_cosine": ".6f", "batch_distance": ".1e"}
+_FORM = {
+    "megabytes": ".1f",
+    "per_cpu_second": ",.0f",
+    "one_by_one": ",.0f",
+    "min_cosine": ".6f",
+    "batch_distance": ".1e",
+}
 
 
 @click.command(
@@ -122,16 +128,16 @@ def _encoding(metrics: Figures, export: Figures) -> str:
         for name, rate in speed["per_cpu_second"].items()
     ]
     forms = [
-        [form, *(format(of[name], how) for name, how in _FORM.items())] for form, of in export["forms"].items()
+        [execution, *(format(of[name], how) for name, how in _FORM.items())] for execution, of in export.items()
     ]
     ratio = speed["ratio_to_sentence_transformers_untuned"]
     return (
         "\n## Encoding, same texts, same run\n\n"
         + table(["encoder", "texts per CPU-second", "one by one"], rates)
-        + f"\nThe exported form is {ratio:.2f} times sentence-transformers with the untuned encoder; smallest "
-        f"cosine with the same weights there {speed['min_cosine']:.7f}.\n\n"
+        + f"\nThis machine serves {speed['served_by']}: {ratio:.2f} times sentence-transformers with the untuned "
+        f"encoder. Smallest cosine of stored vectors with the same weights there: {speed['min_cosine']:.7f}.\n\n"
         + table(
-            ["form", "MB", "texts per CPU-s", "least cosine with torch", "1 - cos, alone and in a batch"], forms
+            ["form", "MB", "texts per CPU-s", "one by one", "least cosine with torch", "1 - cos in a batch"], forms
         )
     )
 

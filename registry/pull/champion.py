@@ -14,6 +14,7 @@ from rejoinder.home import home
 from rejoinder.parts import Kind
 from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.release.document import Release
+from rejoinder.release.forms import CPU
 from rejoinder.store.store import Store
 
 
@@ -54,7 +55,7 @@ def open_champion(name: str = DEFAULT_NAME) -> Champion | None:
     try:
         pull(store, name, release.serial)
         installed = store.installed(release.digest)
-        opened = open_release(installed)
+        opened = open_release(installed, CPU)  # as its vectors were made, not as would be fastest here
     except (ConsistencyError, ProbeError, FormatError) as error:
         # A newer normalisation, runtime or machine must not block every later release.
         return Champion(release, None, str(error), {})

@@ -22,7 +22,8 @@ METRICS: dict[str, Any] = {
         "answer_ms": {"model": 9.0}, "hot_ms": 0.5,
     },
     "speed": {
-        "per_cpu_second": {"exported": 500.0}, "per_cpu_second_one_by_one": {"exported": 200.0},
+        "per_cpu_second": {"fp16 on openvino": 500.0}, "served_by": "fp16 on openvino",
+        "per_cpu_second_one_by_one": {"fp16 on openvino": 200.0},
         "ratio_to_sentence_transformers_untuned": 4.2, "min_cosine": 1.0,
     },
     "opening": {
@@ -32,7 +33,7 @@ METRICS: dict[str, Any] = {
     "search": {"searches_per_cpu_second": 4000.0},
     "cache": {"phrases": 10, "later_turns_covered": 0.12},
 }  # fmt: skip
-FORM = {"megabytes": 76.5, "per_cpu_second": 400.0, "min_cosine": 1.0, "batch_distance": 1e-14}
+FORM = {"megabytes": 76.5, "per_cpu_second": 400.0, "one_by_one": 200.0, "min_cosine": 1.0, "batch_distance": 1e-14}
 
 
 def write(path: Path, document: Any) -> None:
@@ -44,7 +45,7 @@ def build(root: Path, checksum: str) -> Path:
     card = {"pairs": {"in": 9, "less": {"opening": 2, "none": 0}, "out": 7}, "checksums": {"test": checksum}}
     write(root / "dialogues" / "dialogues.json", card)
     write(root / "benchmark" / "metrics.json", METRICS)
-    write(root / "export" / "metrics.json", {"forms": {"fp32": FORM}})
+    write(root / "export" / "metrics.json", {"fp16 on openvino": FORM})
     audit = {"files": 3, "mb": 1.0, "canaries": {"found": []}, "erased": {"found": []}}
     write(root / "audit" / "audit.json", audit)
     return root
