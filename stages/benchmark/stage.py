@@ -2,7 +2,8 @@
 
 fixed lists -> baselines, untuned encoder, teacher, student, what is served, champion -> ranks, intervals, gains
             -> the same, mistyped; slices of what is served
-exported form beside sentence-transformers -> speed; bundles -> sizes, memory, time to open; dialogues -> replayed
+other forms over every test pair -> what they lose
+exported forms beside sentence-transformers -> speed; bundles -> sizes, memory, time to open; dialogues -> replayed
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from rejoinder.parts import Kind
     from rejoinder.parts.heads import Heads
     from rejoinder.parts.vectorizer import Vectorizer
+    from stages.benchmark.systems import Encode
 
 
 #: Whose contexts are mistyped.
@@ -47,6 +49,14 @@ class Params(StageParams):
     """Test dialogues that the release takes part in."""
     seed: int
     """Of random scores, resampling and typing errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Outputs of the stages before that hold what is measured on: pairs and lists, and the vectors of all turns."""
+
+    dialogues: Path
+    turns: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +109,14 @@ def open_candidate(bundles: Mapping[Kind, Path], encoders: dict[str, Path]) -> C
 
 
 def measure_quality(
-    params: Params, candidate: Candidate, dialogues: Path, champion: Champion | None, vectors: Path
+    params: Params, candidate: Candidate, build: Build, champion: Champion | None, vectors: Path
 ) -> tuple[dict[str, Any], list[dict[str, object]]]:
     """Rank the gold replies of the test lists.
 
     Args:
         params: section `benchmark`.
         candidate: the build.
-        dialogues: output of the stage `dialogues`.
+        build: what the stages before have left.
         champion: the release to beat, if there is one.
         vectors: folder of vectors that are kept between runs.
 
@@ -114,18 +124,20 @@ def measure_quality(
         Metrics, and the rows of the table of all systems.
     """
     from stages.benchmark.comparison import AT, Bootstrap, by_system, evaluate, gains, table
+    from stages.benchmark.forms import Once
     from stages.benchmark.noise import noise
     from stages.benchmark.slices import slices
-    from stages.benchmark.systems import Systems
+    from stages.benchmark.systems import Systems, exported
     from stages.benchmark.typos import mistyped_contexts
     from stages.benchmark.vectors import Remembered
     from stages.evaluation.candidates import Candidates
 
-    lists = Candidates.load(dialogues / "test")
+    lists = Candidates.load(build.dialogues / "test")
     remembered = Remembered(vectors)
+    forms = {form: Once(exported(vectorizer)) for form, vectorizer in candidate.forms.items()}
     opened = champion.opened if champion else None
     systems = Systems(
-        candidate.vectorizer, candidate.forms, candidate.heads, candidate.encoders, params.base, opened, remembered
+        candidate.vectorizer, forms, candidate.heads, candidate.encoders, params.base, opened, remembered
     )
     found = evaluate(systems.over(lists, params.seed), lists)
     bootstrap = Bootstrap(lists.items["conversation_id"].to_list(), params.bootstrap_rounds, params.seed)
@@ -138,10 +150,25 @@ def measure_quality(
         "retrieval": by_system(rows),
         "gains": gains(found, bootstrap),
         "noise": noise(clean, typed, mistyped, bootstrap),
-        "slices": slices(found["served"]["random"], lists, dialogues / "pairs.parquet", AT["random"]),
+        "slices": slices(found["served"]["random"], lists, build.dialogues / "pairs.parquet", AT["random"]),
+        "forms": _forms(params, forms, candidate, build),
     }
     remembered.forget_the_rest()
     return metrics, rows
+
+
+def _forms(params: Params, forms: Mapping[str, Encode], candidate: Candidate, build: Build) -> dict[str, Any]:
+    import polars as pl
+
+    from stages.benchmark.forms import form_gains
+    from stages.common.turn_vectors import TurnVectors
+
+    if not forms:
+        return {}
+    columns = ["conversation_id", "context", "context_own", "reply"]
+    pairs = pl.scan_parquet(build.dialogues / "pairs.parquet").filter(split="test").select(columns).collect()
+    turns = TurnVectors(build.turns, candidate.vectorizer.id)
+    return form_gains(forms, candidate.heads, pairs, turns, (params.bootstrap_rounds, params.seed))
 
 
 def measure_cost(params: Params, candidate: Candidate, dialogues: Path) -> dict[str, Any]:
@@ -188,6 +215,7 @@ def run(
     vectorizer: Path,
     student: Path,
     export: Path,
+    turns: Path,
     heads: Path,
     cache: Path,
     index: Path,
@@ -205,7 +233,8 @@ def run(
     }
     candidate = open_candidate(bundles, {"teacher": vectorizer / "teacher", "student": student / "student"})
     champion = open_champion(params.release)
-    quality, rows = measure_quality(params, candidate, dialogues, champion, out.with_name(".vectors"))
+    build = Build(dialogues, turns)
+    quality, rows = measure_quality(params, candidate, build, champion, out.with_name(".vectors"))
     metrics = {
         "champion": champion and _describe(champion),
         "bundles": {kind: read_manifest(path).digest for kind, path in bundles.items()},

@@ -30,7 +30,7 @@ class Systems:
 
     Attributes:
         vectorizer: by the form that made what bundles hold.
-        forms: the same by each other form that is shipped; they meet what the first one made.
+        forms: encoders by each other form that is shipped; they meet what the first one made.
         heads: what is served on it.
         folders: torch encoder folders by name.
         base: names the untuned encoder.
@@ -39,7 +39,7 @@ class Systems:
     """
 
     vectorizer: Vectorizer
-    forms: Mapping[str, Vectorizer]
+    forms: Mapping[str, Encode]
     heads: Heads
     folders: dict[str, Path]
     base: str
@@ -66,12 +66,10 @@ class Systems:
         for name, where in encoders.items():
             encode = self.remembered.torch_encoder(name, where, self.vectorizer.spec.max_length)
             systems[name] = partial(retrieval_scores, encode, candidates, turns)
-        stored = _exported(self.vectorizer)
+        stored = exported(self.vectorizer)
         systems["served"] = partial(heads_scores, stored, self.heads, candidates)
-        for form, vectorizer in self.forms.items():
-            systems[f"served_{form}"] = partial(
-                heads_scores, _exported(vectorizer), self.heads, candidates, stored=stored
-            )
+        for form, encode in self.forms.items():
+            systems[f"served_{form}"] = partial(heads_scores, encode, self.heads, candidates, stored=stored)
         if self.champion is not None:
             encode = self.remembered.exported(self.champion.vectorizer)
             read = int(self.champion.index.facts["context_turns"])
@@ -96,7 +94,8 @@ def release_system(encode: Encode, heads: Heads | None, candidates: Candidates, 
     return partial(heads_scores, encode, heads, candidates)
 
 
-def _exported(vectorizer: Vectorizer) -> Encode:
+def exported(vectorizer: Vectorizer) -> Encode:
+    """A vectorizer of the build, which shows how long it will take."""
     from stages.common.encoding import encode_all
 
     return lambda texts: encode_all(vectorizer, texts, f"benchmark: encoding by {vectorizer.execution}")

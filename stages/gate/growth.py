@@ -15,10 +15,12 @@ class Growth:
 
     Attributes:
         shares: by bundle, what the files grew by that both have, as a share of the champion's.
+        before_mb: MB of these files of the champion's, by the same bundles.
         joined: MB of each file, as bundle/file, that the champion has no counterpart of.
     """
 
     shares: Mapping[str, float]
+    before_mb: Mapping[str, float]
     joined: Mapping[str, float]
 
     def __str__(self) -> str:
@@ -37,6 +39,7 @@ def growth(candidate: Files, champion: Files) -> Growth:
         The growth. A bundle of which no file has a counterpart has no share.
     """
     shares: dict[str, float] = {}
+    before_mb: dict[str, float] = {}
     joined: dict[str, float] = {}
     for kind, files in candidate.items():
         before = champion.get(kind, {})
@@ -44,4 +47,5 @@ def growth(candidate: Files, champion: Files) -> Growth:
         joined |= {f"{kind}/{name}": mb for name, mb in files.items() if name not in before}
         if old := sum(before[name] for name in shared):
             shares[kind] = sum(files[name] for name in shared) / old - 1
-    return Growth(shares, joined)
+            before_mb[kind] = old
+    return Growth(shares, before_mb, joined)

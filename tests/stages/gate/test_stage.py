@@ -22,7 +22,8 @@ def measured() -> dict[str, Any]:
     }
     return {
         "retrieval": {"random": {"served": {"r_at_1": 0.4}, "bm25": {"r_at_1": 0.2}}},
-        "gains": {"served_over_untuned": gain, "served_int8_over_served": copy.deepcopy(gain)},
+        "gains": {"served_over_untuned": gain},
+        "forms": {"int8": {"difference": 0.001, "low": -0.003, "high": 0.004}},
         "noise": {"served": {"lost": 0.03}},
         "slices": {},
         "replay": {},
@@ -80,7 +81,7 @@ def test_without_a_champion_floors_decide_and_the_verdict_says_so() -> None:
         (("gains", "served_over_untuned", "random", "low"), 0.0),
         (("gains", "served_over_untuned", "hard", "low"), -0.01),
         (("gains", "served_over_untuned", "full", "low"), -0.011),
-        (("gains", "served_int8_over_served", "random", "low"), -0.006),
+        (("forms", "int8", "low"), -0.006),
         (("retrieval", "random", "served", "r_at_1"), 0.24),
         (("retrieval", "random", "bm25", "r_at_1"), 0.39),
         (("noise", "served", "lost"), 0.2),
