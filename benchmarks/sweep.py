@@ -6,6 +6,7 @@ a run in MLflow, below one run of the whole study. The best values are printed f
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 #: What is varied; everything else is as in params.yaml.
 VARIED = ("kind", "turns", "hidden", "dropout", "learning_rate")
 _HIDDEN = (256, 512, 1024, 2048)
-_CHILD_OF = "mlflow.parentRunId"
+_CHILD_OF, _RUN = "mlflow.parentRunId", "mlflow_run"
 
 
 def suggested(trial: optuna.Trial, params: Params) -> Params:
@@ -68,9 +69,10 @@ def study_of(storage: Path, world: Build, params: Params) -> optuna.Study:
     name = digest_bytes(canonical_json({**fixed, "vectorizer": world.vectorizer.id, "lists": lists}))[7:19]
     study = optuna.create_study(
         storage=f"sqlite:///{storage}", study_name=name, direction="maximize", load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=params.seed),
     )  # fmt: skip
-    if not study.trials:
+    # With one seed a study that goes on would try once more what it has tried.
+    study.sampler = optuna.samplers.TPESampler(seed=params.seed + len(study.trials))
+    if not finished(study):
         study.enqueue_trial({name: getattr(params, name) for name in VARIED})
     return study
 
@@ -88,27 +90,35 @@ def search(study: optuna.Study, world: Build, params: Params, trials: int) -> No
     with mlflow_errors("record a sweep"):
         experiment = client.get_experiment_by_name(EXPERIMENT)
         place = experiment.experiment_id if experiment else client.create_experiment(EXPERIMENT)
-        parent = client.create_run(place, run_name=f"sweep of {HEADS.name} {study.study_name}").info.run_id
+        parent = study.user_attrs.get(_RUN)
+        if parent is None:
+            parent = client.create_run(place, run_name=f"sweep of {HEADS.name} {study.study_name}").info.run_id
+            study.set_user_attr(_RUN, parent)
     with progress("sweep: heads", "trial", trials) as advance:
 
         def objective(trial: optuna.Trial) -> float:
+            start = int(time.time() * 1000)
             tried = world.try_out(suggested(trial, params), on_test=False)
-            _adopt(client, place, parent, tried)
+            _adopt(client, place, parent, start, tried)
             trial.set_user_attr("weights", tried.weights)
             trial.set_user_attr("cpu_s", tried.cpu_s)
             advance(1)
             return tried.validation
 
-        study.optimize(objective, n_trials=trials)
-    with mlflow_errors("record a sweep"):
-        client.log_metric(parent, "best_validation_r_at_1", study.best_value)
-        client.set_terminated(parent)
+        try:
+            study.optimize(objective, n_trials=trials)
+        finally:
+            with mlflow_errors("record a sweep"):
+                if best := finished(study):
+                    client.log_metric(parent, "best_validation_r_at_1", float(best[0].value or 0.0))
+                client.set_terminated(parent)
 
 
-def _adopt(client: Any, place: str, parent: str, tried: Tried) -> None:
-    """Put the run that training has just recorded below the study's."""
+def _adopt(client: Any, place: str, parent: str, start: int, tried: Tried) -> None:
+    """Put the run that training has recorded since `start` (milliseconds) below the study's."""
     with mlflow_errors("record a sweep"):
-        latest = client.search_runs([place], f"attributes.run_name = '{HEADS.name}'", max_results=1)
+        wanted = f"attributes.run_name = '{HEADS.name}' and attributes.start_time >= {start}"
+        latest = client.search_runs([place], wanted, max_results=1)
         if latest:
             client.set_tag(latest[0].info.run_id, _CHILD_OF, parent)
             client.log_metric(latest[0].info.run_id, "validation_r_at_1_best", tried.validation)

@@ -28,7 +28,8 @@ from rejoinder.store.store import Store
 
 #: Stages whose outputs are the champion's.
 KEPT = ("vectorizer", "student", "export", "cache")
-_DIALOGUES, _ERASED = "build/dialogues", "data/erase"
+_BEFORE_TRAINING = ("ingest", "anonymize", "validate", "dialogues")
+_LOGS = "data/logs"
 _NEXT = "Next: make repro, which trains everything anew"
 
 
@@ -48,6 +49,8 @@ def check(workspace: Workspace) -> OpenRelease:
     if champion is None or champion.opened is None:
         why = "none" if champion is None else f"one that cannot be opened here: {champion.unusable}"
         raise FlowError(f"champion of {workspace.name}: expected one to build on, got {why}. {_NEXT}")
+    if champion.opened.heads is None:
+        raise FlowError(f"{champion.release}: expected a release with heads, got one without. {_NEXT}")
     if problems := [*_other_bundles(workspace, champion), *_changed(changes(workspace))]:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise FlowError(
@@ -66,15 +69,22 @@ def _other_bundles(workspace: Workspace, champion: Champion) -> Iterator[str]:
 
 
 def _changed(status: dict[str, Any]) -> Iterator[str]:
-    """What the stages that are kept would run for, but for the dialogues; and an erasure, which they must see."""
-    for stage in (*KEPT, "ingest"):
+    """What else than logs has changed for stages up to the dialogues, and for those that are kept.
+
+    Among it is an erasure: who must be forgotten may be in the encoder. And how conversations are split: else what
+    the encoder was trained on would become a test.
+    """
+    for stage in (*_BEFORE_TRAINING, *KEPT):
         for change in status.get(stage, []):
             found = change.items() if isinstance(change, dict) else [(change, {})]
             for what, paths in found:
-                named = [path for path in paths if path != _DIALOGUES] if paths else [what]
-                if stage == "ingest":
-                    named = [path for path in named if path == _ERASED]
-                yield from (f"{what} of {stage}: {path}" if paths else f"{stage}: {path}" for path in named)
+                if what == "changed outs" and stage not in KEPT:
+                    continue  # made anew in any case
+                named = [path for path in paths if path != _LOGS and not path.startswith("build/")]
+                named += [path for path in paths if what == "changed outs"]
+                if not paths:
+                    yield f"{stage}: {what}"
+                yield from (f"{what} of {stage}: {path}" for path in named)
 
 
 def main() -> None:
@@ -92,7 +102,11 @@ def main() -> None:
     rejoinder = program("rejoinder")
     following = (f"{rejoinder} diff previous current", f"{rejoinder} rollback")
     if make(workspace, "refresh", pace("refresh"), following, KEPT) is not None:
-        Console().print(compare(before, workspace, champion, open_current(Store.default())), highlight=False)
+        try:
+            table = compare(before, workspace, champion, open_current(Store.default()))
+        except RejoinderError as error:
+            sys.exit(f"make refresh: the release is made, and could not be compared. {error}")
+        Console().print(table, highlight=False)
 
 
 if __name__ == "__main__":

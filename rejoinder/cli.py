@@ -144,8 +144,11 @@ def verify(root: Path | None, provider: str | None) -> None:
     release = installed.release
     signed = f"signed with the key {release.signer.name} ({short(release.signer.key)})"
     console.print(f"{signed}; probes reproduced by {opened.vectorizer.execution}", highlight=False)
-    for execution in prove_the_rest(installed, opened):
+    proved, lacking = prove_the_rest(installed, opened)
+    for execution in proved:
         console.print(f"probes reproduced by {execution}, too", highlight=False)
+    for execution, why in lacking.items():
+        console.print(f"not tried: {execution}: {why}", highlight=False)
     if release.has_expired(datetime.now(UTC)):
         console.print(f"expired on {release.expires}: it may serve on, but is pulled no more; rejoinder pull")
 

@@ -98,10 +98,14 @@ def pull(
         bundles = {kind: store.bundle_dir(digest) for kind, digest in release.bundles.items()}
         installed = Installed(release, folder, bundles, store.choices)
         if fetched or not _was_proved(store, release):
-            from rejoinder.parts.opened import open_release  # imports numpy, ONNX Runtime and FAISS
+            from rejoinder.parts.opened import open_release, prove_the_rest  # imports numpy, ONNX Runtime and FAISS
 
-            # A release that this machine cannot prove must not become the one that it serves.
-            open_release(installed, trust=trust).close()
+            # A release that this machine cannot prove must not become the one that it serves, whatever runs it.
+            opened = open_release(installed, trust=trust)
+            try:
+                prove_the_rest(installed, opened)
+            finally:
+                opened.close()
         if folder != store.release_dir(release.digest):
             install_release(store, folder, release)
         record(release, alias, trust)  # first: killed in between, the new release could be followed by an old one

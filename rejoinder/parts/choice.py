@@ -33,8 +33,8 @@ _SECONDS = 0.2  # for each form that is timed
 _log = logging.getLogger(__name__)
 
 
-def chosen(opening: Opening, found: list[Execution], load: Load) -> Execution:
-    """What runs a model on this machine.
+def open_chosen(opening: Opening, found: list[Execution], load: Load) -> Vectorizer:
+    """Load a model by what suits this machine.
 
     Args:
         opening: of a model bundle.
@@ -42,31 +42,32 @@ def chosen(opening: Opening, found: list[Execution], load: Load) -> Execution:
         load: opens the model.
 
     Returns:
-        If a provider was asked for, the first of the bundle's executions that it runs; else the fastest.
+        If a provider was asked for, by the first of the bundle's executions that it runs; else by the fastest.
 
     Raises:
         InputError: if none of them starts.
         ProbeError: if one does not reproduce the recorded vectors.
     """
     if opening.provider is not None or len(found) == 1:
-        return found[0]
-    if on_gpu := [execution for execution in found if execution.provider == CUDA]:
-        return on_gpu[0]
+        return load(found[0])
     path = opening.choices and note_path(opening.choices, opening.manifest.digest)
     noted = read_note(path) if path else None
     for execution in found:
         if noted and str(execution) == noted.execution:
-            return execution
+            try:
+                return load(execution)
+            except InputError as error:  # an engine that has gone since: whatever else is here may do
+                _log.warning("%s is used no more: %s", execution, error)
     rates = measure(opening.directory, found, load)
     best = fastest(rates)
     if path:
         skipped = [str(one) for one in executions_of(opening.manifest.facts) if one not in rates]
         write_note(path, Note(str(best), {str(one): rate for one, rate in rates.items()}, tuple(skipped)))
-    return best
+    return load(best)
 
 
 def measure(directory: Path, executions: list[Execution], load: Load) -> dict[Execution, float]:
-    """Prove and time executions, one after another.
+    """Prove and time executions, one after another, none of them kept open.
 
     Args:
         directory: the model bundle.
@@ -85,14 +86,12 @@ def measure(directory: Path, executions: list[Execution], load: Load) -> dict[Ex
     lacking: InputError | None = None
     for execution in executions:
         try:
-            vectorizer = load(execution)
+            rates[execution], wrong = _try(directory, execution, load)
         except InputError as error:  # the engine, not the form: a form that does not load is refused
             _log.warning("%s is not used: %s", execution, error)
             lacking = error
-            continue
-        wrong = model_problems(directory, vectorizer)
-        problems += [Problem(f"{execution}, {p.where}", p.expected, p.got) for p in wrong]
-        rates[execution] = _rate(vectorizer)
+        else:
+            problems += wrong
     if problems:
         raise ProbeError(str(directory), problems)
     if lacking and not rates:
@@ -100,8 +99,16 @@ def measure(directory: Path, executions: list[Execution], load: Load) -> dict[Ex
     return rates
 
 
+def _try(directory: Path, execution: Execution, load: Load) -> tuple[float, list[Problem]]:
+    vectorizer = load(execution)
+    wrong = model_problems(directory, vectorizer)
+    return _rate(vectorizer), [Problem(f"{execution}, {p.where}", p.expected, p.got) for p in wrong]
+
+
 def fastest(rates: Mapping[Execution, float]) -> Execution:
-    """The fastest execution; the first one unless another is clearly faster."""
+    """The fastest execution: a GPU where there is one, else the first one unless another is clearly faster."""
+    if on_gpu := [execution for execution in rates if execution.provider == CUDA]:
+        return on_gpu[0]
     first, *_ = rates
     best = max(rates, key=lambda execution: rates[execution])
     return best if rates[best] >= _CLEARLY * rates[first] else first
@@ -117,5 +124,5 @@ def _rate(vectorizer: Vectorizer) -> float:
         vectorizer.encode([text])
         best[text] = min(best[text], time.perf_counter() - start)
         if time.perf_counter() > end and max(best.values()) < float("inf"):
-            return len(texts) / sum(best.values())
-    raise AssertionError("there are texts")
+            break
+    return len(texts) / sum(best.values())

@@ -43,7 +43,8 @@ def available_providers() -> tuple[str, ...]:
     import onnxruntime
 
     found = [name for name in (CPU, CUDA) if name in onnxruntime.get_available_providers()]
-    return (*found, OPENVINO) if find_spec(OPENVINO) is not None else tuple(found)
+    installed = find_spec(OPENVINO)  # without an origin it is an empty folder of that name
+    return (*found, OPENVINO) if installed is not None and installed.origin else tuple(found)
 
 
 def open_engine(path: Path, provider: str) -> Engine:
@@ -51,7 +52,7 @@ def open_engine(path: Path, provider: str) -> Engine:
 
     Args:
         path: the model.
-        provider: one of `rejoinder.release.forms.PROVIDERS`.
+        provider: a name in `rejoinder.release.forms`.
 
     Returns:
         The engine, which runs on that provider and no other.
@@ -65,7 +66,7 @@ def open_engine(path: Path, provider: str) -> Engine:
     if provider == OPENVINO:
         try:
             from rejoinder.parts.openvino_engine import OpenVinoEngine
-        except (ImportError, OSError) as error:  # installed, but made for another machine
+        except (ImportError, OSError, AttributeError) as error:  # installed, but broken or made for another machine
             raise _lacking(provider, f" ({type(error).__name__})") from error
         return OpenVinoEngine(path)
     from rejoinder.parts.onnx_session import OnnxRuntimeEngine

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import platform
+import re
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,9 +21,11 @@ from rejoinder.release.canonical import Digest, digest_bytes
 
 _CPUINFO = Path("/proc/cpuinfo")
 #: What two machines must share so that a note of one holds on the other.
-_LINES = ("model name", "flags")
+_LINES = ("model name", "flags", "CPU implementer", "CPU part", "Features")
 _PACKAGES = ("onnxruntime", "onnxruntime-gpu", "openvino")
-_SHOWN = 16  # hex digits of a digest in a file's name
+_DIGITS = 16  # of a digest, in a file's name
+_MAX_BYTES = 1 << 16
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,40} on [A-Za-z0-9_.-]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Note:
     Attributes:
         execution: what runs it.
         texts_per_second: of every execution that was tried, one text at a time.
-        skipped: executions that this machine cannot run.
+        skipped: executions that are not run here.
     """
 
     execution: str
@@ -38,7 +44,7 @@ class Note:
 
     def __str__(self) -> str:
         rates = ", ".join(f"{name} {rate:.0f}" for name, rate in self.texts_per_second.items())
-        skipped = f"; not to be had here: {', '.join(self.skipped)}" if self.skipped else ""
+        skipped = f"; not run here: {', '.join(self.skipped)}" if self.skipped else ""
         return f"{self.execution} (texts a second: {rates}{skipped})"
 
 
@@ -52,7 +58,8 @@ def machine() -> str:
     try:
         lines = [line for line in _CPUINFO.read_text().splitlines() if line.startswith(_LINES)]
     except OSError:
-        lines = [platform.machine(), platform.processor()]
+        lines = []
+    lines += [platform.machine(), platform.processor()]
     known = [*sorted(set(lines)), str(threads()), *available_providers(), *map(_version, _PACKAGES)]
     return _short(digest_bytes("\n".join(known).encode()))
 
@@ -78,11 +85,21 @@ def read_note(path: Path) -> Note | None:
         The note; None if there is none that can be read.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        rates = {str(name): float(rate) for name, rate in found["texts_per_second"].items()}
-        return Note(str(found["execution"]), rates, tuple(map(str, found["skipped"])))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        found = json.loads(_bytes_of(path))
+        rates = {name: float(rate) for name, rate in found["texts_per_second"].items()}
+        note = Note(found["execution"], rates, tuple(found["skipped"]))
+        named = all(_NAME.fullmatch(name) for name in (note.execution, *rates, *note.skipped))
+    except (OSError, ValueError, ArithmeticError, KeyError, TypeError, AttributeError, RecursionError):
         return None
+    return note if named else None
+
+
+def _bytes_of(path: Path) -> bytes:
+    """A plain file's bytes, at most as many as a note has; a link or a pipe is none."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError("no plain file")
+        return file.read(_MAX_BYTES)
 
 
 def read_notes(folder: Path) -> dict[str, Note]:
@@ -95,7 +112,7 @@ def read_notes(folder: Path) -> dict[str, Note]:
         Note by the first digits of the model bundle's digest.
     """
     paths = sorted(folder.glob(f"*-{machine()}.json"))
-    return {path.name[:_SHOWN]: note for path in paths if (note := read_note(path))}
+    return {path.name[:_DIGITS]: note for path in paths if (note := read_note(path))}
 
 
 def drop_notes(folder: Path, models: set[Digest]) -> None:
@@ -106,13 +123,14 @@ def drop_notes(folder: Path, models: set[Digest]) -> None:
         models: bundles that stay.
     """
     kept = {_short(model) for model in models}
-    for path in folder.glob("*.json"):
-        if path.name[:_SHOWN] not in kept:
-            path.unlink(missing_ok=True)
+    for path in [] if folder.is_symlink() else [*folder.glob("*.json"), *folder.glob(".*.part")]:
+        if path.name[:_DIGITS] not in kept:
+            with suppress(OSError):  # another user's: it does no harm
+                path.unlink(missing_ok=True)
 
 
 def _short(digest: Digest) -> str:
-    return digest.removeprefix("sha256:")[:_SHOWN]
+    return digest.removeprefix("sha256:")[:_DIGITS]
 
 
 def _version(package: str) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from rejoinder.errors import (
     ConsistencyError,
     FormatError,
+    InputError,
     IntegrityError,
     ProbeError,
     Problem,
@@ -24,7 +25,7 @@ from rejoinder.errors import (
 from rejoinder.parts import HEADS, PHRASES, REPLIES, VECTORIZER, Kind, Part, in_order
 from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.release.document import Release
-from rejoinder.release.forms import Execution
+from rejoinder.release.forms import Execution, executions_of
 from rejoinder.release.manifest import Manifest, file_problems, read_manifest
 from rejoinder.release.proof import Installed, prove, spec_problems
 from rejoinder.release.trust import Trust
@@ -87,7 +88,7 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
 
     Args:
         installed: the release and its directories.
-        provider: what alone may run the model, one of `rejoinder.release.forms.PROVIDERS`; by default the fastest.
+        provider: what alone may run the model, a name in `rejoinder.release.forms`; by default the fastest.
         trust: whom this machine believes; by default `Trust.default()`.
 
     Returns:
@@ -148,16 +149,12 @@ def _load(
     }
     for part, module in modules.items():
         opened[part.bundle] = module.open_part(openings[part])
-    tolerance = opened[VECTORIZER.bundle].execution.stored
-    problems: list[Problem] = []
-    for part, module in modules.items():
-        problems += module.probe(replace(openings[part], tolerance=tolerance), opened[part.bundle])
-    if problems:
+    if problems := list(_probed(installed, manifests, opened)):
         raise ProbeError(str(installed.release), problems)
     return opened
 
 
-def prove_the_rest(installed: Installed, opened: OpenRelease) -> list[Execution]:
+def prove_the_rest(installed: Installed, opened: OpenRelease) -> tuple[list[Execution], dict[Execution, str]]:
     """Probe a release by every other execution of its model that this machine has.
 
     Args:
@@ -165,30 +162,48 @@ def prove_the_rest(installed: Installed, opened: OpenRelease) -> list[Execution]
         opened: the same, proved and loaded.
 
     Returns:
-        What has reproduced the release's vectors, besides what runs it.
+        What has reproduced the release's vectors, besides what runs it; and what could not be tried here, and why.
 
     Raises:
         ProbeError: if one of them computes other vectors than the release holds.
     """
-    from rejoinder.parts.vectorizer import executions_here, load_vectorizer
+    from rejoinder.parts.engines import available_providers
+    from rejoinder.parts.vectorizer import load_vectorizer
 
     pinned = installed.release.bundles
     manifests = {kind: read_manifest(installed.bundles[kind], pinned[kind]) for kind in opened.parts}
     directory, model = installed.bundles[VECTORIZER.bundle], manifests[VECTORIZER.bundle]
-    others = [e for e in executions_here(model, opened.provider) if e != opened.vectorizer.execution]
+    proved: list[Execution] = []
+    lacking: dict[Execution, str] = {}
     problems: list[Problem] = []
-    for execution in others:
-        parts = {**opened.parts, VECTORIZER.bundle: load_vectorizer(directory, model, execution)}
-        for part in in_order(parts):
-            bundle = installed.bundles[part.bundle]
-            opening = Opening(bundle, manifests[part.bundle], None, parts, tolerance=execution.stored)
-            problems += [
-                Problem(f"{execution}, {p.where}", p.expected, p.got)
-                for p in module_of(part).probe(opening, parts[part.bundle])
-            ]
+    for execution in executions_of(model.facts):
+        if execution == opened.vectorizer.execution:
+            continue
+        if execution.provider not in available_providers():
+            lacking[execution] = "not on this machine"
+            continue
+        try:
+            vectorizer = load_vectorizer(directory, model, execution)
+        except InputError as error:
+            lacking[execution] = str(error)
+            continue
+        proved.append(execution)
+        wrong = _probed(installed, manifests, {**opened.parts, VECTORIZER.bundle: vectorizer})
+        problems += [Problem(f"{execution}, {p.where}", p.expected, p.got) for p in wrong]
     if problems:
         raise ProbeError(str(installed.release), problems)
-    return others
+    return proved, lacking
+
+
+def _probed(
+    installed: Installed, manifests: Mapping[Kind, Manifest], parts: Mapping[Kind, Any]
+) -> Iterator[Problem]:
+    """Probe every open part."""
+    tolerance = parts[VECTORIZER.bundle].execution.stored
+    for part in in_order(parts):
+        kind = part.bundle
+        opening = Opening(installed.bundles[kind], manifests[kind], None, parts, tolerance=tolerance)
+        yield from module_of(part).probe(opening, parts[kind])
 
 
 def open_model(directory: Path) -> tuple[Vectorizer, Manifest]:
@@ -219,7 +234,7 @@ def open_current(store: Store, provider: str | None = None, trust: Trust | None 
 
     Args:
         store: where it is installed.
-        provider: what alone may run the model, one of `rejoinder.release.forms.PROVIDERS`; by default the fastest.
+        provider: what alone may run the model, a name in `rejoinder.release.forms`; by default the fastest.
         trust: whom this machine believes; by default `Trust.default()`.
 
     Returns:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rejoinder.errors import FormatError, Problem, first_line
+from rejoinder.errors import FormatError, InputError, Problem
 from rejoinder.process import threads
 
 #: A dependency of OpenVINO's that calls its vendor. Nothing of ours needs it; the lock leaves it out, pip does not.
@@ -32,7 +32,8 @@ class OpenVinoEngine:
             path: the model.
 
         Raises:
-            FormatError: if OpenVINO cannot read or compile it.
+            InputError: if OpenVINO does not start, or has nothing for CPUs.
+            FormatError: if it cannot read or compile the model.
         """
         settings = {
             "INFERENCE_PRECISION_HINT": _PRECISION,
@@ -41,11 +42,11 @@ class OpenVinoEngine:
             "ENABLE_CPU_PINNING": False,  # a server has other work on these cores
             "CACHE_DIR": "",  # nothing that was compiled is written anywhere, nor read
         }
+        core = _core()
         try:
-            core = openvino.Core()
             self._model = core.compile_model(core.read_model(str(path)), "CPU", settings)
         except Exception as error:  # one class for everything that can be wrong
-            problem = Problem("model", "one that OpenVINO compiles", first_line(error))
+            problem = Problem("model", "one that OpenVINO compiles", _reason(error))
             raise FormatError(str(path), [problem]) from None
         self._own = threading.local()
 
@@ -65,6 +66,24 @@ class OpenVinoEngine:
         if request is None:  # a request belongs to one thread at a time
             request = self._own.request = self._model.create_infer_request()
         return np.array(request.infer(dict(feeds))[0])
+
+
+def _core() -> Any:
+    """OpenVINO itself; whatever hinders it is no fault of a model."""
+    try:
+        core = openvino.Core()
+        found = core.available_devices
+    except Exception as error:
+        raise InputError(f"openvino: does not start ({_reason(error)}). Next: see rejoinder doctor") from error
+    if "CPU" not in found:
+        raise InputError("openvino: has nothing to run models on CPUs with. Next: install it anew")
+    return core
+
+
+def _reason(error: Exception) -> str:
+    """The last line that says something: the first ones name places in OpenVINO's sources."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__
 
 
 def _shapes(nodes: Any) -> dict[str, tuple[str, list[Any]]]:

@@ -1,8 +1,8 @@
 """Probes: digests prove the bytes, probes prove that this machine computes the same vectors from them.
 
 Fixed texts with their expected token ids and vectors travel in the model bundle, and a digest of the vocabulary: a
-token that is in no probe text is there, too. Rows of the cache and the index,
-picked by the bundle's own digest, are encoded again and compared with what is stored.
+token that is in no probe text is there, too. Rows of the cache and the index, picked by the bundle's own digest,
+are encoded again and compared with what is stored.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from rejoinder.errors import InputError, Problem
+from rejoinder.errors import FormatError, InputError, Problem
 from rejoinder.parts.arrays import Vectors
-from rejoinder.parts.choice import chosen
+from rejoinder.parts.choice import open_chosen
 from rejoinder.parts.engines import available_providers, open_engine
 from rejoinder.parts.onnx_guard import check_onnx
 from rejoinder.parts.probes import model_problems
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 #: 173 MB in ONNX Runtime and 216 in OpenVINO, fp16 (34 MB) 150 and 196, int8 (23 MB) 153 and 176.
 MODEL_FACTOR, TOKENIZER_FACTOR = 3, 16
 MODEL_BASE = 120 << 20
+OUTPUT = "vectors"
 _BATCH = 32  # rows; sorted by length, larger batches gave nothing on two cores
 
 
@@ -71,7 +72,11 @@ class Vectorizer:
         self.spec = spec
         self.execution = execution
         self._tokenizer = open_tokenizer(directory / TOKENIZER, spec.max_length)
-        self._engine = open_engine(directory / model_file(execution.form), execution.provider)
+        path = directory / model_file(execution.form)
+        self._engine = open_engine(path, execution.provider)
+        if list(self._engine.outputs) != [OUTPUT]:
+            got = ", ".join(self._engine.outputs)[:80]
+            raise FormatError(str(path), [Problem("output", OUTPUT, got)])
 
     @property
     def id(self) -> VectorizerId:
@@ -162,17 +167,18 @@ def executions_here(manifest: Manifest, provider: str | None = None) -> list[Exe
     wanted = available_providers() if provider is None else (provider,)
     found = [execution for execution in offered if execution.provider in wanted]
     if not found:
+        following = "install rejoinder[cpu] or rejoinder[gpu] here" if provider is None else "name another provider"
         raise InputError(
             f"model: expected a form for {' or '.join(wanted)}, got {', '.join(map(str, offered))}. "
-            "Next: name another provider, install rejoinder[cpu] or rejoinder[gpu] here, or export another form"
+            f"Next: {following}, or export another form"
         )
     return found
 
 
 def open_part(opening: Opening) -> Vectorizer:
     """Load the vectorizer of a release, by the form that suits this machine best."""
-    load = partial(load_vectorizer, opening.directory, opening.manifest)
-    return load(chosen(opening, executions_here(opening.manifest, opening.provider), load))
+    found = executions_here(opening.manifest, opening.provider)
+    return open_chosen(opening, found, partial(load_vectorizer, opening.directory, opening.manifest))
 
 
 def probe(opening: Opening, vectorizer: Vectorizer) -> list[Problem]:

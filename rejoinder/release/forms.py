@@ -11,12 +11,15 @@ from rejoinder.parts import VECTORIZER
 
 CPU, CUDA, OPENVINO = "CPUExecutionProvider", "CUDAExecutionProvider", "openvino"
 #: What can run a model; the first two are ONNX Runtime's names of its own, OpenVINO runs on CPUs.
-PROVIDERS = (CPU, CUDA, OPENVINO)
+_PROVIDERS = (CPU, CUDA, OPENVINO)
 #: What bundles that do not say so themselves have for whom; see docs/bundle-format.md.
 _BEFORE = {CPU: "cpu", CUDA: "fp16"}
 PROBE_VECTORS = "probes.npy"
 #: No signature makes vectors right that are further apart than this; those of strangers are at about 1.
 MAX_TOLERANCE = 0.1
+#: What made the rows of bundles comes as near to them as rounding to fp16 leaves it.
+ROUNDING = 1e-5
+_MOST = 16  # executions; each is loaded and timed where a model is first opened
 
 
 def model_file(form: str) -> str:
@@ -80,13 +83,39 @@ def execution_problems(facts: Mapping[str, Any], files: Mapping[str, object]) ->
         TypeError: if something is of another type.
     """
     executions = executions_of(facts)
-    problems = [] if executions else [Problem("model facts", "at least one execution", "none")]
+    names = [value for one in executions for value in (one.form, one.provider, one.probes)]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError("a name of an execution is no text")
+    problems = []
+    if not 0 < len(executions) <= _MOST or len({str(one) for one in executions}) < len(executions):
+        got = f"{len(executions)}, {len({str(one) for one in executions})} of them different"
+        problems.append(Problem("model facts", f"1 to {_MOST} different executions", got))
     if not all(_is_tolerance(value) for one in executions for value in (one.tolerance, one.stored)):
         problems.append(Problem("model facts", "a tolerance for the provider of every form", "something else"))
-    for one in executions:
-        for name in (model_file(one.form), str(one.probes)):
-            if name not in files:
-                problems.append(Problem(f"model/{name}"[:80], "a file of the bundle", "nothing"))
+    elif "executions" in facts and executions and executions[0].stored > ROUNDING:
+        problems.append(Problem("model facts", f"a first execution that made the rows ({ROUNDING:g})", "another"))
+    return problems + _form_problems(executions, facts, files)
+
+
+def _form_problems(
+    executions: tuple[Execution, ...], facts: Mapping[str, Any], files: Mapping[str, object]
+) -> list[Problem]:
+    """Forms outside the VectorizerId, forms that nothing could run, and files that are not there."""
+    weights = facts[VECTORIZER.name]["weights"]
+    problems = [
+        Problem(f"model/{name}"[:80], "a file of the bundle", "nothing")
+        for one in executions
+        for name in (model_file(one.form), one.probes)
+        if name not in files
+    ]
+    problems += [
+        Problem("model facts", f"executions of {', '.join(sorted(weights))} alone"[:200], str(one)[:80])
+        for one in executions
+        if one.form not in weights and model_file(one.form) in files
+    ]
+    runnable = {one.form for one in executions if one.provider in _PROVIDERS}
+    if idle := sorted(set(weights) - runnable) if "executions" in facts else []:
+        problems.append(Problem("model facts", "an execution of every form", f"none of {', '.join(idle)}"[:200]))
     return problems
 
 

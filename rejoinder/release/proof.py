@@ -224,7 +224,9 @@ def spec_problems(model: Manifest) -> list[Problem]:
         expected = {model_file(form): digest for form, digest in spec.weights.items()} | {TOKENIZER: spec.tokenizer}
         problems = execution_problems(model.facts, model.files)
     except (KeyError, TypeError, AttributeError) as error:
-        return [Problem("model facts", "a vectorizer specification and tolerances", type(error).__name__)]
+        return [
+            Problem("model facts", "a vectorizer specification, executions and tolerances", type(error).__name__)
+        ]
     if spec.id != model.vectorizer_id:
         problems.append(Problem("model vectorizer_id", spec.id, model.vectorizer_id))
     if spec.normalization != NORMALIZATION_VERSION:

@@ -7,8 +7,7 @@
     STORE/choices/                     what runs each model fastest on this machine: a note, never trusted further
 
 This module reads; `registry.pull.install` writes. Readers take a lease on a release while they use it, which keeps
-the
-collection of old releases away from it.
+the collection of old releases away from it.
 """
 
 from __future__ import annotations

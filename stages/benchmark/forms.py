@@ -81,7 +81,7 @@ def _contexts(encode: Encode, heads: Heads, pairs: pl.DataFrame) -> Vectors:
 
 
 def _block_ranks(contexts: Vectors, replies: Vectors, keys: npt.NDArray[Any]) -> Ranks:
-    """Rank of each pair's own reply in its block, int64 [n]; a tie counts as wrong, equal replies do not compete."""
+    """Rank of a pair's own reply in its block, int64 [n]; a tie counts as wrong, equal replies do not compete."""
     blocks = (-1, _BLOCK, contexts.shape[-1])
     scores = contexts.reshape(blocks) @ replies.reshape(blocks).transpose(0, 2, 1)
     block_keys = keys.reshape(-1, _BLOCK)

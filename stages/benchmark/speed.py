@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,7 +115,7 @@ def measure_speed(model: Path, encoder: Path, base: str, texts: list[str], round
         vectors of those that bundles hold.
     """
     from rejoinder.parts.arrays import cosines
-    from rejoinder.parts.choice import fastest
+    from rejoinder.parts.choice import fastest, measure
     from rejoinder.parts.opened import open_model
     from rejoinder.parts.vectorizer import executions_here, load_vectorizer
     from stages.common.base_encoder import base_folder
@@ -131,7 +132,7 @@ def measure_speed(model: Path, encoder: Path, base: str, texts: list[str], round
         few = texts[: max(8, len(texts) // 8)]
         single = per_cpu_second({n: one_by_one(e) for n, e in encoders.items()}, few, rounds)
         agreement = cosines(first.encode(texts), peer(texts))
-    served = str(fastest({execution: single[str(execution)] for execution in exported}))
+    served = str(fastest(measure(model, list(exported), partial(load_vectorizer, model, manifest))))
     return {
         "per_cpu_second": batched,
         "per_cpu_second_one_by_one": single,

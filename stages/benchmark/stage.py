@@ -66,7 +66,7 @@ class Candidate:
     Attributes:
         bundles: directory of each bundle.
         vectorizer: by the form that made what the bundles hold, open.
-        forms: the same by the other forms, each on the engine that suits it; open.
+        forms: the same by each other form; open.
         heads: open.
         encoders: torch folders of teacher and student.
         served: which of them was exported.
@@ -98,13 +98,9 @@ def open_candidate(bundles: Mapping[Kind, Path], encoders: dict[str, Path]) -> C
     vectorizer, model = open_model(bundles[VECTORIZER.bundle])
     folder = bundles[HEADS.bundle]
     heads = open_heads(folder, read_manifest(folder), vectorizer.dim)
-    forms = {
-        execution.form: load_vectorizer(bundles[VECTORIZER.bundle], model, execution)
-        for execution in executions_here(
-            model
-        )  # of several engines, the last one named: OpenVINO after ONNX Runtime
-        if execution.form != vectorizer.execution.form
-    }
+    # Of several engines the last one named: OpenVINO, where it is, for it is the faster with quantised forms.
+    others = {e.form: e for e in executions_here(model) if e.form != vectorizer.execution.form}
+    forms = {form: load_vectorizer(bundles[VECTORIZER.bundle], model, e) for form, e in others.items()}
     return Candidate(bundles, vectorizer, forms, heads, encoders, model.facts["encoder"])
 
 

@@ -1,1 +1,1 @@
-"""Export: the student as ONNX forms."""
+"""Export: teacher or student as ONNX forms."""

@@ -58,14 +58,16 @@ def encode_new(vectorizer: Vectorizer, texts: list[str], earlier: Path) -> Vecto
     from stages.common.turn_vectors import TurnVectors
 
     vectors = np.empty((len(texts), vectorizer.dim), np.float32)
-    rows = np.full(len(texts), -1)
+    new = list(range(len(texts)))
     try:
-        known = TurnVectors(earlier, vectorizer.id).table
-        rows = known.rows_of(texts)
-        vectors[rows >= 0] = known.stored(rows[rows >= 0])
-    except (RejoinderError, OSError, ValueError, KeyError, TypeError):
+        turns = TurnVectors(earlier, vectorizer.id)
+        if turns.are_of(vectorizer):
+            rows = turns.table.rows_of(texts)
+            vectors[rows >= 0] = turns.table.stored(rows[rows >= 0])
+            new = np.flatnonzero(rows < 0).tolist()
+    except (RejoinderError, OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # none, another vectorizer's, or damaged: everything is encoded
-    if new := np.flatnonzero(rows < 0).tolist():
+    if new:
         vectors[new] = encode_all(vectorizer, [texts[row] for row in new], "turns: encoding")
     return vectors
 
@@ -90,4 +92,4 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
     texts = distinct_turns(pl.read_parquet(dialogues / "pairs.parquet", columns=["context", "reply"]))
     vectors = encode_new(vectorizer, texts, out)
     with atomic_directory(out) as directory:
-        write_turns(directory, vectorizer.id, texts, vectors)
+        write_turns(directory, vectorizer, texts, vectors)

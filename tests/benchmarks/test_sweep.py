@@ -51,14 +51,31 @@ def test_the_first_trial_is_what_there_is_and_later_ones_vary_nothing_else(world
 
 
 def test_a_study_goes_on_where_it_was_left_and_another_build_has_its_own(world: Any, tmp_path: Path) -> None:
-    search(study_of(tmp_path / "heads.db", world, PARAMS), world, PARAMS, 2)
-    again = study_of(tmp_path / "heads.db", world, PARAMS)
-    search(again, world, PARAMS, 1)
+    for _ in range(3):
+        again = study_of(tmp_path / "heads.db", world, PARAMS)
+        search(again, world, PARAMS, 1)
     assert len(finished(again)) == 3
+    assert len({tried.model_dump_json() for tried in world.tried}) == 3
     assert finished(again)[0].value == max(trial.value or 0 for trial in again.trials)
     shorter = PARAMS.model_copy(update={"max_steps": 7})
     assert finished(study_of(tmp_path / "heads.db", world, shorter)) == []
     assert finished(study_of(tmp_path / "heads.db", World(tmp_path, "other"), PARAMS)) == []  # type: ignore[arg-type]
+
+
+def test_what_there_is_is_tried_though_the_first_try_was_broken_off(world: Any, tmp_path: Path) -> None:
+    def stop(params: Params, *, on_test: bool) -> Tried:
+        raise KeyboardInterrupt
+
+    whole, world.try_out = world.try_out, stop
+    with pytest.raises(KeyboardInterrupt):
+        search(study_of(tmp_path / "heads.db", world, PARAMS), world, PARAMS, 1)
+    world.try_out = whole
+    search(study_of(tmp_path / "heads.db", world, PARAMS), world, PARAMS, 1)
+    assert world.tried == [PARAMS]
+    client = connect()
+    runs = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    parents = [run for run in runs if run.info.run_name.startswith("sweep of heads")]
+    assert [run.info.status for run in parents] == ["FINISHED"]
 
 
 def test_every_trial_is_a_run_below_the_studys(world: Any, tmp_path: Path) -> None:

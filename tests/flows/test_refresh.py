@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +21,7 @@ from stages import STAGES
 from stages.common.turn_vectors import write_turns
 from stages.evaluation.candidates import build_candidates
 from tests.bundles import build_heads, build_whole, pin
+from tests.test_architecture import DAG
 
 T = TypeVar("T")
 DIALOGUES = {"changed deps": {"build/dialogues": "modified"}}
@@ -55,6 +57,10 @@ def test_everything_else_is_refused_at_once(
 ) -> None:
     status = {
         "ingest": [{"changed deps": {"data/logs": "modified", "data/erase": "modified"}}],
+        "dialogues": [
+            {"changed deps": {"params.yaml": {"dialogues.seed": "modified"}}},
+            {"changed outs": {"x": "y"}},
+        ],
         "vectorizer": [DIALOGUES, {"changed deps": {"params.yaml": {"vectorizer.seed": "modified"}}}],
         "student": [{"changed outs": {"build/student": "deleted"}}],
         "cache": [{"changed deps": {"build/dialogues": "modified", "stages/cache": "modified"}}, "changed command"],
@@ -68,11 +74,12 @@ def test_everything_else_is_refused_at_once(
     assert said[0].startswith("expected nothing but logs to have changed since rejoinder #1 (")
     assert [line.strip(" -") for line in said[1:-1]] == [
         f"phrases in {workspace.build}: nothing for {opened.release.bundles['cache'][:19]}",
+        "changed deps of ingest: data/erase",
+        "changed deps of dialogues: params.yaml",
         "changed deps of vectorizer: params.yaml",
         "changed outs of student: build/student",
         "changed deps of cache: stages/cache",
         "cache: changed command",
-        "changed deps of ingest: data/erase",
     ]
     assert said[-1] == "Next: make repro, which trains everything anew"
 
@@ -87,6 +94,22 @@ def test_without_a_champion_there_is_nothing_to_build_on(
         FlowError, match=r"expected one to build on, got (none|one .* from the future)\. Next: make repro"
     ):
         check(workspace)
+
+
+def test_a_champion_without_heads_is_nothing_to_refresh(
+    workspace: Workspace, opened: OpenRelease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {kind: part for kind, part in opened.parts.items() if kind != "heads"}
+    champion = Champion(opened.release, replace(opened, parts=parts), "", {})
+    monkeypatch.setattr(refresh, "open_champion", lambda _: champion)
+    with pytest.raises(FlowError, match="expected a release with heads, got one without"):
+        check(workspace)
+
+
+def test_an_erasure_is_seen_though_the_dialogues_were_built_since() -> None:
+    # `make repro` was stopped after the dialogues: what is kept has not seen who must be forgotten.
+    for stage in ("vectorizer", "cache"):
+        assert "data/erase" in DAG["stages"][stage]["deps"]
 
 
 def test_what_is_kept_is_not_run_and_everything_else_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +159,7 @@ def test_old_and_new_conversations_are_told_apart(tmp_path: Path, opened: OpenRe
     frame = lay_out(workspace, range(7))
     texts = sorted({*frame["reply"], "hello we love rain"})  # not all: what only the build before had is encoded
     (workspace.build / "turns").mkdir()
-    write_turns(workspace.build / "turns", vectorizer.id, texts, vectorizer.encode(texts))
+    write_turns(workspace.build / "turns", vectorizer, texts, vectorizer.encode(texts))
     model = {kind: tmp_path / "champion" / kind for kind in ("model", "cache")}
     new = open_release(pin(build_heads(tmp_path / "new", model, seed=5), 2))
     rows = cells(compare(before, workspace, opened, new))

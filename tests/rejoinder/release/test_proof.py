@@ -192,7 +192,7 @@ class TestConsistency:
     def test_all_facts_of_a_model_must_be_there(self, pristine: Installed) -> None:
         model = replace(manifests_of(pristine)["model"], facts={})
         assert self.refused({"model": model}, model.vectorizer_id) == [
-            "model facts: expected a vectorizer specification and tolerances, got KeyError",
+            "model facts: expected a vectorizer specification, executions and tolerances, got KeyError",
             "model facts: expected vectorizer, got no vectorizer",
         ]
 
@@ -248,12 +248,12 @@ class TestSpecification:
     )
     def test_a_specification_of_another_shape_is_named(self, model: Manifest, facts: Any, got: str) -> None:
         assert [str(p) for p in spec_problems(replace(model, facts={**model.facts, **facts}))] == [
-            f"model facts: expected a vectorizer specification and tolerances, got {got}"
+            f"model facts: expected a vectorizer specification, executions and tolerances, got {got}"
         ]
 
     def test_weights_that_are_no_forms_are_named(self, model: Manifest) -> None:
         assert self.changed(model, weights=7) == [
-            "model facts: expected a vectorizer specification and tolerances, got AttributeError"
+            "model facts: expected a vectorizer specification, executions and tolerances, got AttributeError"
         ]
 
     @pytest.mark.parametrize("wrong", ["much", 1, None])

@@ -125,10 +125,18 @@ def test_a_champion_that_cannot_be_opened_is_named_and_blocks_nothing() -> None:
 
 
 def test_every_bundle_that_grew_too_much_is_named() -> None:
-    verdict = judge(against_champion(0.0, growth=2 * PARAMS.max_size_growth), audited(), PARAMS)
+    strict = PARAMS.model_copy(update={"max_growth_mb": 0.0})
+    verdict = judge(against_champion(0.0, growth=2 * PARAMS.max_size_growth), audited(), strict)
     assert [reason.split(":")[0] for reason in verdict["reasons"]] == [
         f"growth of the {kind} bundle" for kind in ("model", "cache", "index")
     ]
+
+
+def test_a_small_bundle_may_grow_by_some_megabytes_whatever_share_that_is() -> None:
+    verdict = judge(against_champion(0.0, growth=2 * PARAMS.max_size_growth), audited(), PARAMS)
+    assert [reason.split(":")[0] for reason in verdict["reasons"]] == ["growth of the model bundle"]
+    index = next(check for check in verdict["checks"] if check["rule"] == "growth of the index bundle")
+    assert index["limit"] == pytest.approx(PARAMS.max_growth_mb / (5.0 / 1.4))
 
 
 @pytest.mark.parametrize(

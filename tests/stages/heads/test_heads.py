@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from stages.training.lightning_module import TrainedModule
 from tests.bundles import DIM, build_model
 
 WHO = "sha256:" + "1" * 64
+MAKER: Any = SimpleNamespace(id=WHO, execution="fp16 on a machine")
 PARAMS = Params(
     kind="mlp", turns=3, dim=16, hidden=32, dropout=0.1, batch_size=64, learning_rate=5e-3, warmup_steps=2,
     scale=20.0, max_steps=60, validate_every=20, patience=3, seed=1,
@@ -55,7 +57,7 @@ def turns(pairs: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Turn
     """Vectors at random, two whole numbers long enough to tell any turn."""
     texts = sorted({*pairs["context"].explode(), *pairs["reply"]})
     folder = tmp_path_factory.mktemp("turns")
-    write_turns(folder, WHO, texts, unit(np.random.default_rng(1).standard_normal((len(texts), 32))))
+    write_turns(folder, MAKER, texts, unit(np.random.default_rng(1).standard_normal((len(texts), 32))))
     return TurnVectors(folder, WHO)
 
 
@@ -166,7 +168,7 @@ def test_too_few_validation_pairs_are_said(
 
 
 def test_turns_of_another_vectorizer_are_refused(turns: TurnVectors, tmp_path: Path) -> None:
-    write_turns(tmp_path, WHO, ["hi"], unit(np.ones((1, 32))))
+    write_turns(tmp_path, MAKER, ["hi"], unit(np.ones((1, 32))))
     with pytest.raises(DataError, match=r"expected turns by vectorizer sha256:2.*dvc repro turns"):
         TurnVectors(tmp_path, "sha256:" + "2" * 64)
 

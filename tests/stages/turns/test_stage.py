@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +12,13 @@ import pytest
 
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.opened import open_model
+from rejoinder.parts.vector_table import write_table
 from rejoinder.parts.vectorizer import Vectorizer
-from stages.common.turn_vectors import TurnVectors, write_turns
+from rejoinder.release.canonical import digest_file
+from stages.common.turn_vectors import FILES, TurnVectors, write_turns
 from stages.turns.stage import Params, distinct_turns, encode_new, run
 from tests.bundles import build_model
+from tests.rejoinder.parts.test_opened import flip
 
 PAIRS = pl.DataFrame({"context": [["I love rain", "hi"], ["HI"]], "reply": ["you know", "i  love rain"]})
 
@@ -34,7 +39,9 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("harm", ["none", "other model", "cut", "no keys", "about"])
+@pytest.mark.parametrize(
+    "harm", ["none", "other model", "other form", "cut", "a bit", "other length", "no keys", "about"]
+)
 def test_only_what_is_new_is_encoded_and_what_is_gone_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: str
 ) -> None:
@@ -45,6 +52,15 @@ def test_only_what_is_new_is_encoded_and_what_is_gone_goes(
     if harm == "other model":
         build_model(tmp_path / "other", seed=1)
         vectorizer, _ = open_model(tmp_path / "other")
+    elif harm == "other form":
+        vectorizer.execution = replace(vectorizer.execution, form="int8")
+    elif harm == "a bit":
+        flip(tmp_path / "turns" / "vectors.npy", 0.9)
+    elif harm == "other length":
+        write_table(tmp_path / "turns", old, np.ones((3, 48), np.float32), FILES)
+        path = tmp_path / "turns" / "turns.json"
+        sha = {name: digest_file(tmp_path / "turns" / name) for name in (FILES.keys, FILES.vectors)}
+        path.write_text(json.dumps({**json.loads(path.read_text()), "sha256": sha, "dim": 48}))
     elif harm == "cut":
         path = tmp_path / "turns" / "vectors.npy"
         path.write_bytes(path.read_bytes()[:-9])
@@ -73,7 +89,7 @@ def write_turns_of(
     directory: Path, vectorizer: Vectorizer, texts: list[str], vectors: Vectors | None = None
 ) -> None:
     directory.mkdir()
-    write_turns(directory, vectorizer.id, texts, vectorizer.encode(texts) if vectors is None else vectors)
+    write_turns(directory, vectorizer, texts, vectorizer.encode(texts) if vectors is None else vectors)
 
 
 def test_the_vectors_are_the_exported_vectorizers(tmp_path: Path) -> None:
