@@ -66,7 +66,7 @@ def study_of(storage: Path, world: Build, params: Params) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     fixed = params.model_dump(exclude=set(VARIED))
     lists = Candidates.load(world.dialogues / "validation").checksum
-    name = digest_bytes(canonical_json({**fixed, "vectorizer": world.vectorizer.id, "lists": lists}))[7:19]
+    name = digest_bytes(canonical_json({**fixed, "turns_by": world.vectorizer.id, "lists": lists}))[7:19]
     study = optuna.create_study(
         storage=f"sqlite:///{storage}", study_name=name, direction="maximize", load_if_exists=True,
     )  # fmt: skip

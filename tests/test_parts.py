@@ -25,6 +25,7 @@ from tests.reach import ROOT
 
 #: Files outside rejoinder/parts that name a kind, and no others; eight at most, whatever joins.
 NAMED_IN = {
+    "flows/refresh.py",  # stages that are kept
     "registry/publish/provenance.py",  # stages whose parameters may be shown
     "stages/__init__.py",  # the stages' names
     "stages/common/base_encoder.py",  # a folder of somebody else's package

@@ -34,6 +34,7 @@ LIBRARIES: tuple[tuple[str, ...], ...] = (
     ("numpy",),
     ("tokenizers",),
     ("onnxruntime", "onnxruntime-gpu"),
+    ("openvino",),
     ("faiss-cpu", "faiss-gpu"),
     ("click",),
     ("rich",),
