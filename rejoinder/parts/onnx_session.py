@@ -12,6 +12,7 @@ import onnxruntime as ort
 
 from rejoinder.errors import FormatError, InputError, Problem, first_line
 from rejoinder.process import threads
+from rejoinder.release.forms import CUDA
 
 
 def session_options() -> Any:
@@ -77,8 +78,13 @@ def _shapes(nodes: Any) -> dict[str, tuple[str, list[Any]]]:
     return {node.name: (_TYPES.get(node.type, node.type), list(node.shape)) for node in nodes}
 
 
+#: TF32, which ONNX Runtime uses unless told otherwise, rounds to 10 bits: probes allow no such distance.
+_SETTINGS = {CUDA: {"use_tf32": "0"}}
+
+
 def _load_session(path: Path, provider: str) -> Any:
     try:
-        return ort.InferenceSession(str(path), session_options(), providers=[provider])
+        chosen = [(provider, _SETTINGS.get(provider, {}))]
+        return ort.InferenceSession(str(path), session_options(), providers=chosen)
     except Exception as error:  # a dozen classes of its own, without a common one
         raise FormatError(str(path), [Problem("model", "one that ONNX Runtime loads", first_line(error))]) from None
