@@ -16,6 +16,7 @@ import numpy as np
 from rejoinder.errors import FormatError, Problem
 from rejoinder.parts.arrays import Vectors, map_array, worst_distance
 from rejoinder.release.canonical import Digest
+from rejoinder.release.forms import ROUNDING
 
 if TYPE_CHECKING:
     from rejoinder.parts.vectorizer import Vectorizer
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 PROBES = "probes.json"
 ROWS = 32
 NORM_TOLERANCE = 1e-3
-#: Stored rows are fp16: rounding moves a vector by less than this in 1 - cos.
-STORED_TOLERANCE = 1e-5
 
 TEXTS = (
     "", " ", "hi", "Hello", "HELLO", "hello!", "How are you doing today?", "I feel lonely", "ok", "haha yeah",
@@ -98,7 +97,7 @@ def stored_vectors_problems(where: str, fresh: Vectors, stored: Vectors, toleran
     Returns:
         What differs.
     """
-    return _vector_problems(where, fresh, stored, max(STORED_TOLERANCE, tolerance))
+    return _vector_problems(where, fresh, stored, max(ROUNDING, tolerance))
 
 
 def pick_rows(digest: Digest, n: int) -> list[int]:

@@ -17,7 +17,7 @@ _BEFORE = {CPU: "cpu", CUDA: "fp16"}
 PROBE_VECTORS = "probes.npy"
 #: No signature makes vectors right that are further apart than this; those of strangers are at about 1.
 MAX_TOLERANCE = 0.1
-#: What made the rows of bundles comes as near to them as rounding to fp16 leaves it.
+#: Stored rows are fp16: rounding moves a vector by less than this in 1 - cos.
 ROUNDING = 1e-5
 _MOST = 16  # executions; each is loaded and timed where a model is first opened
 

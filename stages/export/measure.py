@@ -12,14 +12,13 @@ import numpy as np
 from rejoinder.parts.arrays import Vectors, cosines, worst_distance
 from rejoinder.parts.engines import available_providers
 from rejoinder.parts.vectorizer import Vectorizer
-from rejoinder.release.forms import CUDA, Execution, model_file
+from rejoinder.release.forms import CUDA, PROBE_VECTORS, ROUNDING, Execution, model_file
 from rejoinder.release.vectorizer_spec import VectorizerSpec
 
 _ALONE = 64  # texts encoded one by one
 #: No two machines agree more closely: float arithmetic in another order, 8-bit steps that tip over.
 _NEAREST = {"int8": 1e-4}
 _NEAREST_FLOAT = 1e-6
-_STORED = 1e-5  # rows of bundles are fp16
 #: Room for processors that nobody has tried yet, and for texts that are not in the sample.
 _ROOM, _STORED_ROOM = 3.0, 1.5
 
@@ -121,7 +120,7 @@ def executions(trials: dict[Execution, Trial]) -> list[Execution]:
         same = [other.vectors for key, other in trials.items() if key.form == form]
         apart = max((worst_distance(a, b) for a, b in combinations(same, 2)), default=0.0)
         nearest = _NEAREST.get(form, _NEAREST_FLOAT)
-        stored = max(_STORED, nearest, _STORED_ROOM * worst_distance(trial.vectors, trials[first].vectors))
-        probes = "probes.npy" if execution is first else f"probes.{form}.{provider.lower()}.npy"
+        stored = max(ROUNDING, nearest, _STORED_ROOM * worst_distance(trial.vectors, trials[first].vectors))
+        probes = PROBE_VECTORS if execution is first else f"probes.{form}.{provider.lower()}.npy"
         made.append(Execution(form, provider, probes, max(nearest, _ROOM * apart), max(stored, _ROOM * apart)))
-    return [*made, Execution(first.form, CUDA, "probes.npy", _STORED, _STORED)]
+    return [*made, Execution(first.form, CUDA, PROBE_VECTORS, ROUNDING, ROUNDING)]

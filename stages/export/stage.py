@@ -108,7 +108,7 @@ def check_forms(measured: Sequence[Measured], min_cosine: float) -> None:
     Raises:
         DataError: names every one that is unfaithful, or gives a text other vectors in other company.
     """
-    from rejoinder.parts.probes import STORED_TOLERANCE
+    from rejoinder.release.forms import ROUNDING
     from stages.common.errors import DataError
 
     problems = [
@@ -118,7 +118,7 @@ def check_forms(measured: Sequence[Measured], min_cosine: float) -> None:
     ] + [
         f"{m.form} on {m.provider}: a text's vector moves by {m.batch_distance:.2g} with what is encoded beside it"
         for m in measured
-        if not m.batch_distance <= STORED_TOLERANCE
+        if not m.batch_distance <= ROUNDING
     ]
     if problems:
         raise DataError(
