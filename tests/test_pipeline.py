@@ -40,7 +40,6 @@ SMALL: dict[str, dict[str, Any]] = {
         "test_pool": 300, "validation_pool": 200, "negatives": 40,
     },
     "vectorizer": {"max_steps": 4, "validate_every": 4, "batch_size": 16, "warmup_steps": 1, "frozen_layers": 5},
-    "student": {"layers": [0, 1], "dim": 32, "pairs": 200, "max_steps": 4, "validate_every": 4, "batch_size": 16},
     "export": {"forms": ["fp16"], "sample": 100, "rounds": 1},
     "heads": {
         "dim": 32, "hidden": 32, "batch_size": 64, "max_steps": 4, "validate_every": 4, "warmup_steps": 1,

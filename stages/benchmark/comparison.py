@@ -89,6 +89,7 @@ def gains(found: Found, bootstrap: Bootstrap) -> dict[str, Any]:
     return {
         f"{a}_over_{b}": {kind: gain(found[a][kind], found[b][kind], bootstrap, k) for kind, k in AT.items()}
         for a, b in compared
+        if a in found
     }
 
 

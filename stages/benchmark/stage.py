@@ -1,6 +1,6 @@
 """Benchmark: candidate and champion on the same lists in the same run; measures everything, judges nothing.
 
-fixed lists -> baselines, untuned encoder, teacher, student, what is served, champion -> ranks, intervals, gains
+fixed lists -> baselines, untuned encoder, teacher, any student, what is served, champion -> ranks, intervals, gains
             -> the same, mistyped; slices of what is served
 other forms over every test pair -> what they lose
 exported forms beside sentence-transformers -> speed; bundles -> sizes, memory, time to open; dialogues -> replayed
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rejoinder.parts import Kind
     from rejoinder.parts.heads import Heads
     from rejoinder.parts.vectorizer import Vectorizer
+    from rejoinder.release.manifest import Manifest
     from stages.benchmark.systems import Encode
 
 
@@ -68,7 +69,7 @@ class Candidate:
         vectorizer: by the form that made what the bundles hold, open.
         forms: the same by each other form; open.
         heads: open.
-        encoders: torch folders of teacher and student.
+        encoders: torch folders of the teacher, and of the student if there is one.
         served: which of them was exported.
     """
 
@@ -85,23 +86,38 @@ def open_candidate(bundles: Mapping[Kind, Path], encoders: dict[str, Path]) -> C
 
     Args:
         bundles: directory of each bundle.
-        encoders: torch folders of teacher and student.
+        encoders: torch folders of the teacher, and of the student if there is one.
 
     Returns:
         The candidate.
     """
     from rejoinder.parts.heads import open_heads
     from rejoinder.parts.opened import open_model
-    from rejoinder.parts.vectorizer import executions_here, load_vectorizer
     from rejoinder.release.manifest import read_manifest
 
     vectorizer, model = open_model(bundles[VECTORIZER.bundle])
     folder = bundles[HEADS.bundle]
     heads = open_heads(folder, read_manifest(folder), vectorizer.dim)
-    # Of several engines the last one named: OpenVINO, where it is, for it is the faster with quantised forms.
-    others = {e.form: e for e in executions_here(model) if e.form != vectorizer.execution.form}
-    forms = {form: load_vectorizer(bundles[VECTORIZER.bundle], model, e) for form, e in others.items()}
+    forms = open_other_forms(bundles[VECTORIZER.bundle], model, vectorizer)
     return Candidate(bundles, vectorizer, forms, heads, encoders, model.facts["encoder"])
+
+
+def open_other_forms(bundle: Path, manifest: Manifest, vectorizer: Vectorizer) -> dict[str, Vectorizer]:
+    """Open what is shipped beside the form that made what bundles hold.
+
+    Args:
+        bundle: the model bundle.
+        manifest: its manifest.
+        vectorizer: opened by the first form.
+
+    Returns:
+        An encoder for each other form. Of several engines the last one named: OpenVINO, where it is, for it is the
+        faster with quantised forms.
+    """
+    from rejoinder.parts.vectorizer import executions_here, load_vectorizer
+
+    others = {e.form: e for e in executions_here(manifest) if e.form != vectorizer.execution.form}
+    return {form: load_vectorizer(bundle, manifest, e) for form, e in others.items()}
 
 
 def measure_quality(
@@ -227,7 +243,8 @@ def run(
         HEADS.bundle: heads / HEADS.bundle,
         REPLIES.bundle: index / REPLIES.bundle,
     }
-    candidate = open_candidate(bundles, {"teacher": vectorizer / "teacher", "student": student / "student"})
+    folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
+    candidate = open_candidate(bundles, {name: folder for name, folder in folders.items() if folder.exists()})
     champion = open_champion(params.release)
     build = Build(dialogues, turns)
     quality, rows = measure_quality(params, candidate, build, champion, out.with_name(".vectors"))

@@ -47,7 +47,7 @@ class Systems:
     remembered: Remembered
 
     def over(self, candidates: Candidates, seed: int) -> dict[str, System]:
-        """Baselines, untuned encoder, teacher, student, what is served, and the champion.
+        """Baselines, untuned encoder, teacher, student if there is one, what is served, and the champion.
 
         Args:
             candidates: the lists.
@@ -56,7 +56,7 @@ class Systems:
         Returns:
             Systems by name.
         """
-        turns = _context_turns(self.folders["student"])
+        turns = _context_turns(self.folders["teacher"])
         systems: dict[str, System] = {
             "random": partial(baselines.random_scores, candidates, seed),
             "length": partial(baselines.length_scores, candidates),

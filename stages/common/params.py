@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,6 +25,8 @@ class SharedParams(StageParams):
 
     base: str
     """Untrained encoder: an installed package that carries one, or a folder in Hugging Face's layout."""
+    encoder: Literal["teacher", "student"]
+    """Which encoder is served."""
 
 
 SHARED_SECTION = "shared"

@@ -21,6 +21,19 @@ def normalized(texts: pl.Series) -> pl.Series:
     return texts.replace_strict(distinct, keys, return_dtype=pl.String())
 
 
+def distinct_turns(pairs: pl.DataFrame) -> list[str]:
+    """Canonical forms of all turns, of contexts and replies alike.
+
+    Args:
+        pairs: with `context` (lists) and `reply`.
+
+    Returns:
+        Distinct canonical texts, sorted.
+    """
+    said = pl.concat([pairs["context"].explode().drop_nulls(), pairs["reply"]]).unique()
+    return normalized(said).unique().sort().to_list()
+
+
 def words_of(key: pl.Expr) -> pl.Expr:
     """The words of a canonical form, one blank between them: punctuation and emoji aside."""
     return key.str.replace_all(r"\W+", " ").str.strip_chars(" ")

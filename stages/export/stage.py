@@ -28,6 +28,7 @@ Form = Literal["fp16", "int8", "fp32"]
 class Params(StageParams):
     """Which encoder is served, in which forms, and what they must keep."""
 
+    SHARED = ("encoder",)
     encoder: Literal["teacher", "student"]
     """Which encoder is served."""
     forms: list[Form] = Field(min_length=1)

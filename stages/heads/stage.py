@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from stages.common.output import atomic_directory, write_json
-from stages.training.params import TrainingParams
+from stages.training.params import ContrastiveParams
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stages.heads.pairs import PairRows
 
 
-class Params(TrainingParams):
+class Params(ContrastiveParams):
     """What the heads are and how they are trained."""
 
     kind: Literal["mlp", "gated", "attention"]

@@ -1,15 +1,18 @@
-"""Student: teacher vectors -> fewer layers and a compressing projection.
+"""Student: turns -> a teacher's vectors of them -> some of the encoder's layers, pulled onto these vectors.
 
-texts -> teacher vectors -> PCA to `dim` -> targets; kept layers + projection (from the PCA) -> trained on them
+Trained only where it is served (`shared.encoder`): the teacher, quantised, is the first thing to serve. No labels
+are needed: each turn alone is moved onto its target, as turns are encoded alone (plain L2 on stored vectors, LEAF,
+arXiv:2509.12539), at several prefixes, so that the first dimensions are good by themselves (Matryoshka
+representations, arXiv:2205.13147).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from stages.common.output import atomic_directory, write_json
 from stages.training.params import TrainingParams
@@ -21,141 +24,180 @@ if TYPE_CHECKING:
     from rejoinder.parts.arrays import Vectors
     from stages.training.encoder import SentenceEncoder
 
+#: Turns that projections are fitted on while layers are chosen, and turns that choose and validate.
+_FITTED, _JUDGED = 1500, 1000
+
 
 class Params(TrainingParams):
     """How the student is made and trained."""
 
-    layers: list[int] = Field(min_length=1)
-    """Teacher layers to keep, from 0 at the bottom, rising."""
+    SHARED = ("encoder",)
+    encoder: Literal["teacher", "student"]
+    """Which encoder is served; nothing is trained here unless it is the student."""
+    teacher: str
+    """Whose vectors it learns: `trained` for the vectorizer, or one named as `shared.base` is."""
+    layers: int = Field(ge=1)
+    """How many of the trained encoder's layers are kept; which ones, validation turns decide."""
     dim: int = Field(ge=16, multiple_of=16)
-    """Length of a vector. FAISS's scalar quantiser is 10 times slower where this is no multiple of 16."""
-    pairs: int = Field(ge=100)
-    """Training pairs that the teacher encodes; the student sees them again and again."""
+    """Length of a vector; the principal axes of the teacher's, if that is shorter."""
+    prefixes: list[int] = Field(min_length=1)
+    """First dimensions that must be good by themselves, rising; `dim` last."""
+    turns: int = Field(ge=100)
+    """Training turns that the teacher encodes."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if sorted(set(self.prefixes)) != self.prefixes or self.prefixes[-1] != self.dim or self.prefixes[0] < 1:
+            raise ValueError(f"prefixes must rise and end with dim, {self.dim}")
+        return self
 
 
-def draw_pairs(pairs: pl.DataFrame, limit: int, seed: int) -> pl.DataFrame:
-    """Draw pairs of the training split.
+def draw_turns(pairs: pl.DataFrame, split: str, limit: int, seed: int) -> list[str]:
+    """Draw distinct turns of a split.
 
     Args:
-        pairs: all pairs.
-        limit: pairs wanted.
+        pairs: all pairs, with `split`, `context` and `reply`.
+        split: whose.
+        limit: turns wanted.
         seed: of the draw.
 
     Returns:
-        At most `limit` pairs.
+        At most `limit` canonical texts.
     """
-    train = pairs.filter(pairs["split"] == "train")
-    return train[np.sort(np.random.default_rng(seed).permutation(len(train))[:limit])]
+    from stages.common.text_keys import distinct_turns
+
+    turns = distinct_turns(pairs.filter(pairs["split"] == split))
+    return [turns[row] for row in np.random.default_rng(seed).permutation(len(turns))[:limit]]
 
 
-def build_student(teacher: SentenceEncoder, layers: list[int], axes: Vectors) -> SentenceEncoder:
-    """Keep some of the teacher's layers and project onto the axes.
+def targets_by(teacher: SentenceEncoder, texts: list[str], dim: int) -> Vectors:
+    """What the student has to learn.
 
     Args:
-        teacher: not changed.
-        layers: numbers of the layers to keep.
-        axes: float32 [dim, width], the projection's first weights.
+        teacher: of any width.
+        texts: n turns.
+        dim: length wanted.
 
     Returns:
-        The untrained student.
+        float32 [n, dim], unit rows on the principal axes of the teacher's vectors, the strongest first.
 
     Raises:
-        ParamsError: if a layer is not one of the teacher's, they do not rise, or nothing would be compressed.
+        ParamsError: if the teacher's vectors are shorter.
     """
-    import copy
-    from dataclasses import replace
-
-    import torch
-    from torch import nn
-
     from stages.common.errors import ParamsError
-    from stages.training.encoder import SentenceEncoder
+    from stages.training.axes import principal_axes
+    from stages.training.encoder import encode
 
-    body: Any = copy.deepcopy(teacher.body)
-    width = body.config.hidden_size
-    if len(axes) >= width:
-        raise ParamsError(f"student.dim: expected less than the teacher's {width}, got {len(axes)}; next: lower it")
-    if sorted(set(layers)) != layers or not 0 <= layers[0] <= layers[-1] < len(body.encoder.layer):
-        expected = f"rising numbers from 0 to {len(body.encoder.layer) - 1}"
-        raise ParamsError(f"student.layers: expected {expected}, got {layers}; next: correct it in params.yaml")
-    body.requires_grad_(True)
-    body.encoder.layer = nn.ModuleList([body.encoder.layer[n] for n in layers])
-    body.config.num_hidden_layers = len(layers)
-    student = SentenceEncoder(body, teacher.tokenizer_file, replace(teacher.config, dim=len(axes)))
-    if student.projection is not None:
-        student.projection.weight.data = torch.tensor(axes)
-    return student
+    if dim > teacher.config.dim:
+        raise ParamsError(
+            f"student.dim: expected at most the teacher's {teacher.config.dim}, got {dim}; next: lower it"
+        )
+    vectors = encode(teacher, texts, fast=True, label="student: encoding with the teacher")
+    turned = vectors @ principal_axes(vectors, dim).T
+    return np.asarray(turned / np.linalg.norm(turned, axis=1, keepdims=True), np.float32)
 
 
-def target_loader(
-    student: SentenceEncoder, texts: tuple[list[str], list[str]], targets: tuple[Vectors, Vectors], params: Params
-) -> Any:
-    """Batches of padded contexts, padded replies and the targets of both, float32 [n, dim] each."""
+def distance(vectors: Tensor, targets: Tensor, prefixes: list[int]) -> Tensor:
+    """Mean of 1 - cos over rows and prefixes: half the squared distance of unit vectors.
+
+    Args:
+        vectors: float [n, dim].
+        targets: float [n, dim].
+        prefixes: how many of the first dimensions are compared.
+
+    Returns:
+        Scalar, 0 where each prefix points where its target does.
+    """
+    import torch
+    from torch.nn.functional import cosine_similarity
+
+    return torch.stack([(1 - cosine_similarity(vectors[:, :p], targets[:, :p])).mean() for p in prefixes]).mean()
+
+
+def turn_loader(student: SentenceEncoder, texts: list[str], targets: Vectors, params: Params) -> Any:
+    """Batches of padded turns and their targets, float32 [n, dim]."""
     import torch
 
     from stages.training.encoder import pad
     from stages.training.loaders import bucketed_loader
 
-    contexts, replies = (student.token_ids(part) for part in texts)
-    wanted = tuple(torch.tensor(part) for part in targets)
+    ids, wanted = student.token_ids(texts), torch.tensor(targets)
 
     def collate(rows: list[int]) -> Any:
-        tokens = pad([contexts[r] for r in rows]), pad([replies[r] for r in rows])
-        return tokens, tuple(part[rows] for part in wanted)
+        return pad([ids[row] for row in rows]), wanted[rows]
 
-    lengths = [len(c) + len(r) for c, r in zip(contexts, replies, strict=True)]
-    return bucketed_loader(lengths, collate, batch_size=params.batch_size, seed=params.seed)
+    return bucketed_loader([len(line) for line in ids], collate, batch_size=params.batch_size, seed=params.seed)
 
 
-def unit(vectors: Vectors) -> Vectors:
-    """Scale rows to unit length."""
-    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+def train_student(
+    params: Params, trained: SentenceEncoder, dialogues: Path, weights: Path, directory: Path
+) -> None:
+    """Choose layers, train, save.
+
+    Args:
+        params: section `student`.
+        trained: the vectorizer's encoder, whose layers are kept.
+        dialogues: output of the stage `dialogues`.
+        weights: the encoder's file, recorded by digest.
+        directory: receives student/, curves and metrics.json.
+    """
+    import polars as pl
+
+    from stages.student.layers import choose, nearness
+    from stages.training.encoder import encode, load_base
+    from stages.training.lightning_module import TrainedModule
+    from stages.training.loop import train
+
+    length, read = trained.config.max_length, trained.config.context_turns
+    teacher = (
+        trained if params.teacher == "trained" else load_base(params.teacher, max_length=length, context_turns=read)
+    )
+    pairs = pl.read_parquet(dialogues / "pairs.parquet", columns=["split", "context", "reply"])
+    texts, judged = (
+        draw_turns(pairs, split, limit, params.seed)
+        for split, limit in (("train", params.turns), ("validation", _JUDGED))
+    )
+    targets = targets_by(teacher, [*texts, *judged], params.dim)
+    targets, wanted = targets[: len(texts)], targets[len(texts) :]
+    student, layers = choose(trained, params.layers, (texts[:_FITTED], targets[:_FITTED]), (judged, wanted))
+
+    def loss(model: SentenceEncoder, batch: Any) -> Tensor:
+        tokens, there = batch
+        return distance(model(*tokens), there, params.prefixes)
+
+    module = TrainedModule(
+        student, loss, params, lambda: nearness(encode(student, judged, fast=True), wanted),
+        [f"turn {row}" for row in range(len(texts))],
+    )  # fmt: skip
+    before = module.validate()
+    loader = turn_loader(student, texts, targets, params)
+    train(
+        module, loader, params, stage="student", untrained=before,
+        data={"pairs": dialogues / "pairs.parquet", "teacher": weights}, directory=directory, measure="cosine",
+    )  # fmt: skip
+    student.save(directory / "student")
+    metrics = {"untrained_cosine": before, "cosine": module.validate(), "turns": len(texts), "layers": layers}
+    write_json(directory / "metrics.json", {"validation": metrics})
 
 
 def run(params: Params, *, dialogues: Path, vectorizer: Path, out: Path) -> None:
-    """Distil the teacher.
+    """Make the student, if it is to be served.
 
     Args:
         params: section `student`.
         dialogues: output of the stage `dialogues`.
         vectorizer: output of the stage `vectorizer`.
-        out: directory to make: student/, curves, metrics.json.
+        out: directory to make: student/, curves, metrics.json; the last two empty where the teacher is served.
     """
-    import polars as pl
+    from stages.common.output import write_rows
+    from stages.training.encoder import SentenceEncoder
 
-    from rejoinder.text import context_text
-    from stages.evaluation.candidates import Candidates
-    from stages.training.axes import principal_axes
-    from stages.training.encoder import SentenceEncoder, encode
-    from stages.training.lightning_module import TrainedModule, encoder_r_at_1
-    from stages.training.loop import train
-    from stages.training.losses import distillation
-
-    teacher = SentenceEncoder.load(vectorizer / "teacher")
-    drawn = draw_pairs(pl.read_parquet(dialogues / "pairs.parquet"), params.pairs, params.seed)
-    contexts = [context_text(turns, teacher.config.context_turns) for turns in drawn["context"].to_list()]
-    texts = contexts, drawn["reply"].to_list()
-    vectors = [encode(teacher, part, fast=True, label="student: encoding with the teacher") for part in texts]
-    axes = principal_axes(np.concatenate(vectors), params.dim)
-    targets = unit(vectors[0] @ axes.T), unit(vectors[1] @ axes.T)
-    student = build_student(teacher, params.layers, axes)
-
-    def loss(model: SentenceEncoder, batch: Any) -> Tensor:
-        (contexts, replies), wanted = batch
-        return distillation((model(*contexts), model(*replies)), wanted, params.scale)
-
-    validation = Candidates.load(dialogues / "validation")
-    module = TrainedModule(
-        student, loss, params, lambda: encoder_r_at_1(student, validation), drawn["pair_id"].to_list()
-    )
-    before = module.validate()
-    loader = target_loader(student, texts, targets, params)
     with atomic_directory(out) as directory:
-        train(
-            module, loader, params, stage="student", untrained=before,
-            data={"pairs": dialogues / "pairs.parquet", "teacher": vectorizer / "teacher" / "model.safetensors"},
-            directory=directory,
-        )  # fmt: skip
-        student.save(directory / "student")
-        metrics = {"untrained_r_at_1": before, "r_at_1": module.validate(), "pairs": len(texts[0])}
-        write_json(directory / "metrics.json", {"validation": metrics})
+        if params.encoder == "teacher":
+            write_json(directory / "metrics.json", {"validation": {}})
+            for curve in ("loss", "validation"):
+                write_rows(directory / f"{curve}.json", [])
+            return
+        folder = vectorizer / "teacher"
+        weights = folder / "model.safetensors"
+        train_student(params, SentenceEncoder.load(folder), dialogues, weights, directory)

@@ -43,13 +43,16 @@ class EncoderConfig:
 class SentenceEncoder(nn.Module):
     """A transformer that turns token ids into unit vectors."""
 
-    def __init__(self, body: nn.Module, tokenizer_file: Path, config: EncoderConfig) -> None:
-        """Put pooling, and a projection if `config.dim` is not the body's width, on a body.
+    def __init__(
+        self, body: nn.Module, tokenizer_file: Path, config: EncoderConfig, *, projected: bool = False
+    ) -> None:
+        """Put pooling, and perhaps a projection, on a body.
 
         Args:
             body: a Hugging Face encoder.
             tokenizer_file: its tokenizer.json.
             config: dimensions and lengths.
+            projected: whether there is a projection even where `config.dim` is the body's width.
         """
         super().__init__()
         self.body = body
@@ -57,7 +60,7 @@ class SentenceEncoder(nn.Module):
         self.tokenizer_file = tokenizer_file
         self.tokenizer = open_tokenizer(tokenizer_file, config.max_length)
         width = int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
-        self.projection = None if width == config.dim else nn.Linear(width, config.dim, bias=False)
+        self.projection = nn.Linear(width, config.dim, bias=False) if projected or width != config.dim else None
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Encode token ids.
@@ -96,7 +99,8 @@ class SentenceEncoder(nn.Module):
         from safetensors.torch import load_file
 
         config = EncoderConfig(**json.loads((directory / CONFIG).read_text()))
-        encoder = cls(_body(directory), directory / TOKENIZER, config)
+        projected = (directory / PROJECTION).exists()
+        encoder = cls(_body(directory), directory / TOKENIZER, config, projected=projected)
         if encoder.projection is not None:
             encoder.projection.load_state_dict(load_file(directory / PROJECTION))
         return encoder.eval()

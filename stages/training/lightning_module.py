@@ -1,4 +1,4 @@
-"""The one Lightning module: a model, a loss, and validation by R@1."""
+"""The one Lightning module: a model, a loss, and a validation that decides which weights are kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from stages.training.params import TrainingParams
 if TYPE_CHECKING:
     from stages.evaluation.candidates import Candidates
 
-METRIC = "validation_r_at_1"
+METRIC = "validation"
 _NAMED = 5  # pairs of a batch that a message names
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -39,7 +39,7 @@ class TrainedModule(pl.LightningModule):  # type: ignore[misc]
             model: trained in place.
             loss: of the model and one batch.
             params: learning rate and schedule.
-            validate: R@1 of the model as it is; decides which checkpoint is kept.
+            validate: measures the model as it is, higher is better; decides which checkpoint is kept.
             pair_ids: name each row that the loader may draw, for messages.
         """
         super().__init__()

@@ -28,7 +28,8 @@ EXPERIMENT = "rejoinder-training"
 class Curve(Callback):  # type: ignore[misc]
     """Collects loss and validation metric by step, for `dvc plots`."""
 
-    def __init__(self) -> None:
+    def __init__(self, measure: str) -> None:
+        self._measure = measure
         self.loss: list[dict[str, float]] = []
         self.validation: list[dict[str, float]] = []
         self._recent: list[float] = []
@@ -46,7 +47,7 @@ class Curve(Callback):  # type: ignore[misc]
 
     def note_validation(self, step: int, value: float) -> None:
         """Add one point of the validation curve."""
-        self.validation.append({"step": step, "r_at_1": value})
+        self.validation.append({"step": step, self._measure: value})
 
 
 class Steps(Callback):  # type: ignore[misc]
@@ -70,23 +71,25 @@ def train(
     data: Mapping[str, Path],
     directory: Path,
     dropout: bool = False,
+    measure: str = "r_at_1",
 ) -> None:
-    """Train, keep the best checkpoint by validation R@1, and load it back into the module.
+    """Train, keep the best checkpoint by validation, and load it back into the module.
 
     Args:
         module: logs `loss`, and `validation_r_at_1` when validated.
         batches: training DataLoader.
         params: seed, steps, validations and patience.
         stage: name of the MLflow run.
-        untrained: validation R@1 before the first step, the curve's first point.
+        untrained: validation before the first step, the curve's first point.
         data: files the module learns from, recorded by digest.
         directory: receives loss.json and validation.json, and the checkpoint while training.
         dropout: whether the model's dropout is on. Off for the encoders, on purpose: some hundred steps over mostly
             fresh pairs cannot overfit.
+        measure: what validation measures.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     pl.seed_everything(params.seed, workers=True, verbose=False)
-    curve = Curve()
+    curve = Curve(measure)
     curve.note_validation(0, untrained)
     best = ModelCheckpoint(dirpath=directory, filename="best", monitor=METRIC, mode="max", save_weights_only=True)
     stop = EarlyStopping(METRIC, mode="max", patience=params.patience)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, kl_div
+from torch.nn.functional import cross_entropy
 
 
 def in_batch_negatives(contexts: Tensor, replies: Tensor, reply_keys: Tensor, scale: float | Tensor) -> Tensor:
@@ -28,24 +28,3 @@ def in_batch_negatives(contexts: Tensor, replies: Tensor, reply_keys: Tensor, sc
     scores = scores.masked_fill(same, float("-inf"))
     gold = torch.arange(len(scores), device=scores.device)
     return (cross_entropy(scores, gold) + cross_entropy(scores.T, gold)) / 2
-
-
-def distillation(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], scale: float) -> Tensor:
-    """Pull vectors onto the teacher's, and the ranking of replies onto the teacher's ranking.
-
-    The first term moves each vector onto its target; the second, KL divergence between the softmaxed scores of
-    every context with every reply of the batch, keeps what retrieval reads: which reply is nearer
-    (knowledge distillation on scores; Hinton et al. 2015, arXiv:1503.02531).
-
-    Args:
-        student: contexts and replies, float [n, dim] each, unit rows.
-        teacher: their targets, float [n, dim] each, unit rows.
-        scale: inverse temperature of the scores.
-
-    Returns:
-        Scalar loss; 0 if the vectors are equal.
-    """
-    points = sum((1 - (ours * theirs).sum(-1)).mean() for ours, theirs in zip(student, teacher, strict=True))
-    wanted = torch.log_softmax(scale * teacher[0] @ teacher[1].T, -1)
-    found = torch.log_softmax(scale * student[0] @ student[1].T, -1)
-    return points + kl_div(found, wanted, log_target=True, reduction="batchmean")

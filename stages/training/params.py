@@ -13,19 +13,17 @@ class TrainingParams(StageParams):
     """How long and how fast an encoder is trained."""
 
     batch_size: int = Field(ge=2)
-    """Pairs of a batch; every other reply of the batch is a negative."""
+    """Rows of a batch."""
     learning_rate: float = Field(gt=0, lt=1)
     """Peak of AdamW's rate."""
     warmup_steps: int = Field(ge=0)
     """Steps of linear warm-up; the rate then falls linearly to 0 at `max_steps`."""
-    scale: float = Field(gt=0)
-    """Inverse temperature of the softmax over similarities."""
     max_steps: int = Field(ge=1)
     """Optimizer steps."""
     validate_every: int = Field(ge=1)
     """Steps between validations; the best validated checkpoint is kept."""
     patience: int = Field(ge=1)
-    """Validations without a better R@1 before training ends."""
+    """Validations without a better one before training ends."""
     seed: int
     """Of draws and batches."""
 
@@ -34,3 +32,10 @@ class TrainingParams(StageParams):
         if self.validate_every > self.max_steps:
             raise ValueError("validate_every must not be above max_steps: no checkpoint would ever be kept")
         return self
+
+
+class ContrastiveParams(TrainingParams):
+    """How an encoder is trained on pairs, every other reply of a batch being a negative."""
+
+    scale: float = Field(gt=0)
+    """Inverse temperature of the softmax over similarities."""

@@ -13,31 +13,12 @@ from stages.common.output import atomic_directory
 from stages.common.params import StageParams
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from rejoinder.parts.arrays import Vectors
     from rejoinder.parts.vectorizer import Vectorizer
 
 
 class Params(StageParams):
     """Nothing to choose: every turn of the pairs is encoded."""
-
-
-def distinct_turns(pairs: pl.DataFrame) -> list[str]:
-    """Canonical forms of all turns, of contexts and replies alike.
-
-    Args:
-        pairs: with `context` (lists) and `reply`.
-
-    Returns:
-        Distinct canonical texts, sorted.
-    """
-    import polars as pl
-
-    from stages.common.text_keys import normalized
-
-    said = pl.concat([pairs["context"].explode().drop_nulls(), pairs["reply"]]).unique()
-    return normalized(said).unique().sort().to_list()
 
 
 def encode_new(vectorizer: Vectorizer, texts: list[str], earlier: Path) -> Vectors:
@@ -85,6 +66,7 @@ def run(params: Params, *, dialogues: Path, export: Path, out: Path) -> None:
 
     from rejoinder.parts import VECTORIZER
     from rejoinder.parts.opened import open_model
+    from stages.common.text_keys import distinct_turns
     from stages.common.turn_vectors import write_turns
 
     del params

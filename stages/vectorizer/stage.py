@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from stages.common.output import atomic_directory, write_json
-from stages.training.params import TrainingParams
+from stages.training.params import ContrastiveParams
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stages.training.encoder import SentenceEncoder
 
 
-class Params(TrainingParams):
+class Params(ContrastiveParams):
     """How the teacher is trained."""
 
     SHARED = ("base",)

@@ -111,7 +111,7 @@ def test_a_missing_shared_key_is_named(tmp_path: Path, text: str) -> None:
 
 def test_an_unknown_shared_key_is_named_by_its_line_to_every_stage(tmp_path: Path) -> None:
     message = refusal(tmp_path, SHARED + "  bass: x\n" + GOOD)
-    assert "params.yaml:3: shared.bass: unknown key; expected one of base" in message
+    assert "params.yaml:3: shared.bass: unknown key; expected one of base, encoder" in message
     assert "params.yaml:1: shared: expected keys with values" in refusal(tmp_path, "shared:\n" + GOOD)
 
 

