@@ -27,6 +27,7 @@ from stages.benchmark.comparison import AT
 from stages.benchmark.forms import Once
 from stages.benchmark.stage import open_other_forms
 from stages.benchmark.systems import exported, heads_scores
+from stages.common.errors import DataError
 from stages.common.output import atomic_directory, read_json
 from stages.common.params import load_params
 from stages.evaluation.candidates import Candidates
@@ -122,8 +123,7 @@ class Front:
         if not made.exists():
             self._encoder(name, made)
         if not forms.exists():
-            params = load_params(_PARAMS, "export", export.Params).model_copy(update={"encoder": "student"})
-            export.run(params, dialogues=self.dialogues, vectorizer=self.vectorizer, student=made, out=forms)
+            self._export(made, forms)
         if not vectors.exists():
             turns.run(turns.Params(), dialogues=self.dialogues, export=forms, out=vectors)
         if not trained.exists():
@@ -145,6 +145,16 @@ class Front:
             encoder = load_base(base, max_length=read.max_length, context_turns=read.context_turns)
         with atomic_directory(out) as directory:
             encoder.save(directory / "student")
+
+    def _export(self, made: Path, out: Path) -> None:
+        """Export every form, or the first alone where another is too far from it to be proved."""
+        params = load_params(_PARAMS, "export", export.Params).model_copy(update={"encoder": "student"})
+        folders = dict(dialogues=self.dialogues, vectorizer=self.vectorizer, student=made, out=out)  # noqa: C408
+        try:
+            export.run(params, **folders)
+        except DataError as error:
+            click.echo(error, err=True)
+            export.run(params.model_copy(update={"forms": params.forms[:1]}), **folders)
 
     def _budget(self, params: student.Params) -> dict[str, int]:
         if not self.steps:
@@ -213,6 +223,8 @@ def draw(judged: Sequence[Judged], path: Path) -> None:
     for number, form in enumerate(judged[0].ranks):
         points = []
         for one in judged:
+            if form not in one.ranks:
+                continue
             speed = max(float(m["one_by_one"]) for m in one.forms if m["form"] == form)
             points.append((speed, float((one.ranks[form]["random"] <= 1).mean())))
             words = f"{one.name} layers" if one.name.isdecimal() else one.name
