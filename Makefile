@@ -13,7 +13,7 @@ PYDOCLINT = UV_TOOL_DIR=.venv/tools UV_TOOL_BIN_DIR=$(BIN) $(BIN)/uv tool instal
 
 COMPILE := $(BIN)/uv pip compile --quiet --python $(BIN)/python --python-version 3.11 --no-header --no-annotate
 
-.PHONY: help install demo repro refresh mlflow-server test faults check bench lock clean
+.PHONY: help install demo repro refresh mlflow-server test faults check bench lock judge clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 15
@@ -45,6 +45,9 @@ test: install ## the whole test suite
 
 faults: install ## what releases must survive: a table; minutes; ARGS="--only flips --out build/faults.md"
 	@$(BIN)/python -m faults $(ARGS)
+
+judge: install ## a blind sheet of the installed release and the one before; ARGS="score FOLDER a.tsv b.tsv"
+	@$(BIN)/python -m benchmarks.judge $(or $(ARGS),draw)
 
 check: install ## format, lint, types, import rules, docstrings
 	$(BIN)/ruff format --check .

@@ -18,7 +18,7 @@ from registry.names import CHAMPION
 from registry.publish import promote
 from registry.publish.keys import SigningKey
 from registry.publish.sign import sign
-from rejoinder.parts import HEADS, REPLIES, VECTORIZER, Kind
+from rejoinder.parts import HEADS, PARTS, REPLIES, VECTORIZER, Kind
 from rejoinder.release.canonical import digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release
 from rejoinder.release.manifest import MANIFEST
@@ -116,8 +116,10 @@ def _sealed(base: Installed, bundles: Mapping[Kind, Path], changes: Mapping[str,
     for kind in WHOLE:
         if changed[kind]:
             reseal(bundles[kind])
-    if changed[HEADS.bundle] and f"{REPLIES.bundle}/{MANIFEST}" not in changes:
-        reseal(bundles[REPLIES.bundle], ties={HEADS.bundle: digest_file(bundles[HEADS.bundle] / MANIFEST)})
+    for part in PARTS:  # whatever was made with heads names their digest
+        tied = changed[HEADS.bundle] and HEADS.bundle in part.ties
+        if tied and f"{part.bundle}/{MANIFEST}" not in changes:
+            reseal(bundles[part.bundle], ties={HEADS.bundle: digest_file(bundles[HEADS.bundle] / MANIFEST)})
     return vectorizer_id
 
 

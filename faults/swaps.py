@@ -121,7 +121,7 @@ def wrong_with(reply: Reply, text: str, said: Mapping[str, frozenset[str]]) -> s
     own = said.get(reply.trace.release)
     if own is None:
         return f"an unknown release: {reply.trace.release}"
-    if not {candidate.text for candidate in reply.trace.candidates} <= own:
+    if not {candidate.text for candidate in reply.trace.candidates if candidate.senders is not None} <= own:
         return "replies of another release"
     # A reply is nearest to itself only if its vector and the index come from one model.
     best = reply.trace.candidates[0]

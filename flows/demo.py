@@ -32,6 +32,8 @@ _DVC_CONFIG = """[core]
 [cache]
     dir = cache
 """
+#: Data that the demo makes for itself.
+_MADE = {Path("data/logs"), Path("data/erase")}
 #: Variables of a person's environment that point at their releases, keys and servers.
 _PRIVATE = ("REJOINDER_", "MLFLOW_")
 
@@ -69,9 +71,11 @@ def _forget_if_moved(folder: Path) -> None:
 
 
 def _code(dag: Path) -> list[str]:
-    """What of the checkout's root the stages depend on, besides data and each other."""
+    """What of the checkout the stages depend on: code, and data that are the product's own."""
     stages = yaml.safe_load(dag.read_text(encoding="utf-8"))["stages"].values()
-    return sorted({Path(dep).parts[0] for stage in stages for dep in stage["deps"]} - {"build", "data"})
+    deps = {Path(dep) for stage in stages for dep in stage["deps"]} - _MADE
+    named = {dep.as_posix() if dep.parts[0] == "data" else dep.parts[0] for dep in deps}
+    return sorted(named - {"build"})
 
 
 def _link(link: Path, target: Path) -> None:

@@ -32,6 +32,7 @@ def report(workspace: Workspace, trained: Trained, minutes: float) -> Table:
         table.add_row(name, value)
     for answer in trained.answers:
         table.add_row("answer", f"{answer.turn}  ->  {answer.reply}")
+    table.add_row("to read", str(workspace.replies.resolve()))
     return table
 
 

@@ -50,6 +50,11 @@ class Workspace:
         return self.build / "benchmark" / "metrics.json"
 
     @property
+    def replies(self) -> Path:
+        """The page of replies to the development set."""
+        return self.build / "benchmark" / "replies.html"
+
+    @property
     def verdict(self) -> Path:
         """The gate's verdict."""
         return self.build / "gate" / "verdict.json"

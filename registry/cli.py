@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from registry.show.commands import diff, show
+from registry.show.remarks import remarks
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
 from rejoinder.parts import Kind, kinds
@@ -26,6 +27,7 @@ _EXAMPLES = f"""{EXAMPLES.rstrip()} --remote
   rejoinder rollback
   rejoinder pull --watch
   rejoinder doctor
+  rejoinder remarks check
 """
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 Command = Callable[..., Any]
@@ -58,6 +60,7 @@ main.add_command(ask)
 main.add_command(verify)
 main.add_command(show)
 main.add_command(diff)
+main.add_command(remarks)
 
 
 @main.command(epilog="\b\nExample:\n  rejoinder releases --remote")

@@ -26,7 +26,9 @@ from rejoinder.parts.heads import write_probes as write_head_probes
 from rejoinder.parts.opened import open_model
 from rejoinder.parts.phrases import write_cache
 from rejoinder.parts.probes import write_probes
+from rejoinder.parts.remarks import write_remarks
 from rejoinder.parts.replies import IndexedReply, write_index, write_turns
+from rejoinder.parts.themes import LAST_RESORT, Theme
 from rejoinder.parts.vectorizer import Vectorizer, load_vectorizer
 from rejoinder.release.canonical import Digest, digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release, Signer
@@ -141,11 +143,14 @@ def reseal(directory: Path, vectorizer_id: VectorizerId | None = None, **facts: 
 
 def reseal_others(bundles: Mapping[Kind, Path], vectorizer_id: VectorizerId | None = None) -> None:
     """Write the manifests of all but the model anew, true to their files and ties, with another VectorizerId."""
+    tied = ("index", "remarks")
     for kind in bundles:
-        if kind not in ("model", "index"):
+        if kind not in ("model", *tied):
             reseal(bundles[kind], vectorizer_id)
     ties = {"ties": {"heads": read_manifest(bundles["heads"]).digest}} if "heads" in bundles else {}
-    reseal(bundles["index"], vectorizer_id, **ties)
+    for kind in tied:
+        if kind in bundles:
+            reseal(bundles[kind], vectorizer_id, **ties)
 
 
 def build_model(directory: Path, seed: int = 0, dim: int = DIM) -> None:
@@ -243,7 +248,34 @@ def build_heads(
     write_head_probes(made["heads"], Heads(made["heads"], **facts), vectorizer.encode(PHRASES))
     manifest = write_manifest(made["heads"], "heads", vectorizer.id, facts)
     index_of_heads(made["index"], made["heads"], manifest, vectorizer, replies)
+    made["remarks"] = root / f"remarks{made['index'].name.removeprefix('index')}"
+    build_remarks(made["remarks"], made["heads"], manifest, vectorizer)
     return {kind: made[kind] for kind in WHOLE}
+
+
+#: Prepared remarks in the tests' few words.
+THEMES = (
+    Theme("lonely", ("i feel lonely", "we feel lonely"), ("You know music, they know pizza.", "I know home.")),
+    Theme("rain", ("i love rain", "they miss rain"), ("We want rain?", "You like the weather?")),
+    Theme(LAST_RESORT, (), ("I want hello.", "They know hello.")),
+)
+
+
+def build_remarks(
+    directory: Path,
+    heads: Path,
+    manifest: Manifest,
+    vectorizer: Vectorizer,
+    themes: Sequence[Theme] = THEMES,
+    *,
+    min_fit: float = 2.0,
+    min_score: float = -2.0,
+) -> None:
+    """Build remarks with heads; by default no turn calls for any but those of last resort."""
+    directory.mkdir()
+    write_remarks(directory, themes, vectorizer, open_heads(heads, manifest))
+    facts = {"min_fit": min_fit, "min_score": min_score, "ties": {"heads": manifest.digest}}
+    write_manifest(directory, "remarks", vectorizer.id, facts)
 
 
 def index_of_heads(

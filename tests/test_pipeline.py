@@ -37,18 +37,21 @@ SMALL: dict[str, dict[str, Any]] = {
     "validate": {"min_conversations": 10, "max_one_sender_share": 0.9, "max_row_loss": 0.5},
     "dialogues": {
         "test_share": 0.25, "validation_share": 0.25, "test_items": 60, "validation_items": 20,
-        "test_pool": 300, "validation_pool": 200, "negatives": 40,
+        "test_pool": 300, "validation_pool": 200, "negatives": 40, "ngram_users": [2, 1, 1],
     },
     "vectorizer": {"max_steps": 4, "validate_every": 4, "batch_size": 16, "warmup_steps": 1, "frozen_layers": 5},
     "export": {"forms": ["fp16"], "sample": 100, "rounds": 1},
     "heads": {
         "dim": 32, "hidden": 32, "batch_size": 64, "max_steps": 4, "validate_every": 4, "warmup_steps": 1,
     },
+    "base": {"people": 2, "near": 0.5},
+    "audit": {"ngram_users": [2, 1, 1], "people": 2, "near": 0.5},
     "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100, "replayed": 5},
     "gate": {
         "min_gain_random": -1.0, "min_gain_hard": -1.0, "min_gain_full": -1.0, "max_noise_loss": 1.0,
         "min_r_at_1": 0.0, "min_over_bm25": -1.0, "min_speed_ratio": 0.01,
-        "max_ask_cpu_s": 60.0, "max_index_memory_mb": 500.0,
+        "max_ask_cpu_s": 60.0, "max_echoes": 1.0, "max_one_word": 1.0, "max_answer_ms": 5000.0,
+        "max_index_memory_mb": 500.0,
     },
 }  # fmt: skip
 

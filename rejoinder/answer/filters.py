@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
+
+import numpy as np
 
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
 from rejoinder.dialogue import Dialogue
+from rejoinder.parts import REPLIES
 from rejoinder.text import normalize, words_of
 
 #: A candidate is a turn again if they share this part of the shorter one's words (overlap coefficient) ...
 ECHO_OVERLAP = 0.75
 #: ... and at least so many: "yes, pizza!" is no echo of "do you like pizza?".
 ECHO_WORDS = 3
+#: What people once said elsewhere is an echo here if this share of its words stands in the user's last turns. Of
+#: people's own answers 10% do; of the nearest replies 48% did, and hardly one of these was an answer.
+ECHO_SHARE = 0.5
+#: Cosine of its vector with a turn's from which a retrieved reply says the same in other words.
+PARAPHRASE = 0.8
 
 
 class _Canonical(NamedTuple):
@@ -31,11 +40,12 @@ class Rules:
         self._bots = [_canonical(text) for text in dialogue.bot_texts()]
         self._users = [_canonical(turn.text) for turn in dialogue.turns if turn.speaker == "user"]
 
-    def reason(self, reply: str) -> str | None:
+    def reason(self, reply: str, *, retrieved: bool = True) -> str | None:
         """Why a candidate must not be said here.
 
         Args:
             reply: the candidate.
+            retrieved: whether people said it elsewhere; what was written for such a turn may take its words up.
 
         Returns:
             "empty", "repeat" (of the bot's own turn), "echo" (of the user's), or None if it may be said.
@@ -45,17 +55,42 @@ class Rules:
             return "empty"
         if any(_alike(said, turn) for turn in self._bots):
             return "repeat"
-        return "echo" if any(_alike(said, turn) for turn in self._users) else None
+        if any(_alike(said, turn) or (retrieved and _shares(said, turn)) for turn in self._users):
+            return "echo"
+        return None
 
 
 def drop_unfit(state: State) -> State:
-    """Drop the candidates that the rules object to."""
-    rules = Rules(state.dialogue)
+    """Drop the candidates that the rules object to.
+
+    Only a release with remarks has something to say in their place: without, retrieved replies are judged mildly.
+    """
+    rules, strictly = Rules(state.dialogue), state.release.remarks is not None
 
     def reason(candidate: Candidate) -> str | None:
-        return rules.reason(candidate.text)
+        return rules.reason(candidate.text, retrieved=strictly and candidate.source == REPLIES.name)
 
-    return state.drop(reason)
+    judged = state.drop(reason)
+    return drop_paraphrases(judged) if strictly else judged
+
+
+def drop_paraphrases(state: State) -> State:
+    """Drop retrieved replies whose shipped vectors say what the user's last turns say."""
+    table = state.release.index.turns
+    kept = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.source == REPLIES.name]
+    if table is None or state.turns is None or not kept:
+        return state
+    rows = table.rows_of([state.candidates[n].text for n in kept])
+    said = state.turns[[turn.speaker == "user" for turn in state.read]]
+    if not len(said):
+        return state
+    nearest = (table.vectors(np.maximum(rows, 0)) @ said.T).max(axis=1)
+    near = {n for n, row, cosine in zip(kept, rows, nearest, strict=True) if row >= 0 and cosine >= PARAPHRASE}
+    candidates = (
+        replace(candidate, dropped="paraphrase") if n in near else candidate
+        for n, candidate in enumerate(state.candidates)
+    )
+    return replace(state, candidates=tuple(candidates))
 
 
 def _canonical(text: str) -> _Canonical:
@@ -72,3 +107,7 @@ def _alike(reply: _Canonical, turn: _Canonical) -> bool:
     if shared >= ECHO_WORDS:
         return shared >= ECHO_OVERLAP * min(len(reply.words), len(turn.words))
     return reply.text == turn.text or (shared > 0 and reply.words == turn.words)
+
+
+def _shares(reply: _Canonical, turn: _Canonical) -> bool:
+    return bool(reply.words) and len(reply.words & turn.words) >= ECHO_SHARE * len(reply.words)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rejoinder.parts import REPLIES
+
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
@@ -13,14 +15,16 @@ class Candidate:
     Attributes:
         text: the reply.
         score: inner product with the context, at most 1.
-        senders: distinct people who said it.
+        senders: distinct people who said it; None if nobody has: it was written for the release.
         dropped: why it may not be said, or None.
+        source: which part of the release it comes from, and for remarks the theme: "replies", "remarks/greeting".
     """
 
     text: str
     score: float
-    senders: int
+    senders: int | None
     dropped: str | None = None
+    source: str = REPLIES.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from rejoinder.answer.choose import choose
 from rejoinder.answer.filters import drop_unfit
+from rejoinder.answer.remark import remark
 from rejoinder.answer.reply import Reply, StepTrace, Trace
 from rejoinder.answer.retrieve import encode, retrieve
 from rejoinder.answer.state import State, Step
@@ -20,6 +21,7 @@ from rejoinder.parts.opened import OpenRelease
 STEPS: tuple[Step, ...] = (
     Step("encode", encode),
     Step("retrieve", retrieve),
+    Step("remark", remark),
     Step("filter", drop_unfit),
     Step("choose", choose),
 )

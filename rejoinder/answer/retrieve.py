@@ -21,7 +21,7 @@ def encode(state: State) -> State:
     last = _last_turns(state.dialogue, release.heads.turns)
     encoded = release.encoder.encode([turn.text for turn in last])
     vector = release.heads.context(encoded.vectors, [turn.speaker == "bot" for turn in last])
-    return replace(state, vector=vector, sources=encoded.sources)
+    return replace(state, read=tuple(last), turns=encoded.vectors, vector=vector, sources=encoded.sources)
 
 
 def _last_turns(dialogue: Dialogue, most: int) -> list[Turn]:

@@ -61,10 +61,12 @@ def _candidates(reply: Reply) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("rank", "score", "senders", "dropped", "text", title=reply.trace.release)
+    table = Table("rank", "score", "source", "senders", "dropped", "text", title=reply.trace.release)
     for rank, candidate in enumerate(reply.trace.candidates, 1):
         said = Text(candidate.text, "bold" if candidate.text == reply.text else "")
-        table.add_row(str(rank), f"{candidate.score:.3f}", str(candidate.senders), candidate.dropped or "", said)
+        senders = "" if candidate.senders is None else str(candidate.senders)
+        cells = str(rank), f"{candidate.score:.3f}", candidate.source, senders, candidate.dropped or ""
+        table.add_row(*cells, said)
     return table
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from rejoinder.answer.reply import Candidate
-from rejoinder.dialogue import Dialogue
+from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.opened import OpenRelease
 
@@ -19,6 +19,8 @@ class State:
     Attributes:
         release: answers; steps only read it.
         dialogue: what has been said, oldest turn first.
+        read: the m last turns that the context is made of, oldest first.
+        turns: float32 [m, turn_dim], their vectors; None in a release without heads.
         vector: float32 [dim], the context's.
         sources: where the vector of each turn that was read came from, oldest first: "cold", "hot" or "model".
         candidates: best first. None is ever taken out: one that may not be said is marked with the reason.
@@ -27,6 +29,8 @@ class State:
 
     release: OpenRelease
     dialogue: Dialogue
+    read: tuple[Turn, ...] = ()
+    turns: Vectors | None = None
     vector: Vectors | None = None
     sources: tuple[str, ...] = ()
     candidates: tuple[Candidate, ...] = ()

@@ -81,8 +81,17 @@ PARTS: tuple[Part, ...] = (
         purpose="Replies, each said by several people, and the vectors they are found by, made by the model",
         required=True,
     ),
+    Part(
+        name="remarks",
+        bundle="remarks",
+        files=r"themes\.jsonl|(examples|replies|keys|turns)\.npy",
+        facts=("min_fit", "min_score"),
+        ties=("model", "heads"),
+        module="rejoinder.parts.remarks",
+        purpose="Replies written for the character by the project (Apache-2.0), and the turns that call for them",
+    ),
 )
-VECTORIZER, PHRASES, HEADS, REPLIES = PARTS[:4]
+VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS = PARTS[:5]
 
 
 def kinds() -> tuple[Kind, ...]:

@@ -22,7 +22,7 @@ from rejoinder.errors import (
     RejoinderError,
     StoreError,
 )
-from rejoinder.parts import HEADS, PHRASES, REPLIES, VECTORIZER, Kind, Part, in_order
+from rejoinder.parts import HEADS, PHRASES, REMARKS, REPLIES, VECTORIZER, Kind, Part, in_order
 from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.release.document import Release
 from rejoinder.release.forms import Execution, executions_of
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rejoinder.parts.cached import CachedVectorizer
     from rejoinder.parts.heads import Heads
     from rejoinder.parts.phrases import PhraseCache
+    from rejoinder.parts.remarks import Remarks
     from rejoinder.parts.replies import ReplyIndex
     from rejoinder.parts.vectorizer import Vectorizer
 
@@ -78,6 +79,11 @@ class OpenRelease:
         """What may be said."""
         return cast("ReplyIndex", self.parts[REPLIES.bundle])
 
+    @property
+    def remarks(self) -> Remarks | None:
+        """What was prepared to be said; None in a release without."""
+        return cast("Remarks | None", self.parts.get(REMARKS.bundle))
+
     def close(self) -> None:
         """Give the lease back: the store may remove this release once it is neither current nor previous."""
         self.lease.close()
@@ -113,8 +119,8 @@ def open_release(installed: Installed, provider: str | None = None, trust: Trust
         raise
     from rejoinder.parts.cached import CachedVectorizer
 
-    turns = parts[REPLIES.bundle].turns
-    cold = [parts[PHRASES.bundle].table, *([] if turns is None else [turns])]
+    said = [parts[kind].turns for kind in (REPLIES.bundle, REMARKS.bundle) if kind in parts]
+    cold = [parts[PHRASES.bundle].table, *(turns for turns in said if turns is not None)]
     encoder = CachedVectorizer(parts[VECTORIZER.bundle], cold)
     return OpenRelease(installed.release, parts, encoder, provider, lease)
 

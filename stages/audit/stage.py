@@ -6,7 +6,7 @@ It measures and never fails: the gate judges.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
@@ -17,6 +17,7 @@ from pydantic import Field
 from registry.mlflow.uri import artifact_location, redacted_uri, tracking_uri
 from rejoinder.progress import track
 from stages.audit.names import left_names
+from stages.audit.replies import of_one_person, rare, uncommon
 from stages.audit.search import Hit, search
 from stages.audit.support import below, senders_by_phrase
 from stages.common.canaries import SOURCE
@@ -32,7 +33,13 @@ class Params(StageParams):
     """Section `audit` of params.yaml."""
 
     min_senders: int = Field(ge=1)
-    """k: how many different people must have said whatever reply base, phrase list, cache and index hold."""
+    """k: how many different people must have said whatever phrase list and cache hold."""
+    ngram_users: list[int] = Field(min_length=1, max_length=5)
+    """People that must have used every word of a reply, every pair and triple of neighbours."""
+    people: int = Field(ge=1)
+    """People that must have said something near to a reply; of a statement about one person, this very sentence."""
+    near: float = Field(gt=0, le=1)
+    """Cosine from which two turns count as near."""
 
 
 def files(folders: Iterable[Path]) -> list[Path]:
@@ -80,21 +87,43 @@ def _found(hits: Iterable[Hit], first: int, last: int) -> list[dict[str, Any]]:
     return [{"number": hit.needle - first, "file": str(hit.path)} for hit in hits if first <= hit.needle < last]
 
 
-def _support(dialogues: Path, cache: Path, index: Path, senders: Mapping[str, int], least: int) -> dict[str, Any]:
-    from rejoinder.parts import PHRASES, REPLIES
+def _canaries(planted: Path, messages: Path, secrets: int, hits: Sequence[Hit]) -> dict[str, Any]:
+    found = {"secrets": secrets, "found": _found(hits, 0, secrets)}
+    return {"planted": len(read_json(planted)), "arrived": _arrived(messages), **found}
+
+
+def _support(dialogues: Path, cache: Path, senders: Mapping[str, int], least: int) -> dict[str, Any]:
+    from rejoinder.parts import PHRASES
     from rejoinder.parts.phrases import PhraseCache
-    from rejoinder.parts.replies import REPLIES_FILE
 
     offered = {
-        REPLIES.name: pl.read_parquet(dialogues / "replies.parquet")["text"].to_list(),
         PHRASES.name: pl.read_parquet(dialogues / "phrases.parquet")["text"].to_list(),
         PHRASES.bundle: PhraseCache(cache / PHRASES.bundle).phrases(),
-        REPLIES.bundle: [
-            json.loads(line)["text"]
-            for line in (index / REPLIES.bundle / REPLIES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
-        ],
     }
     return {name: {"texts": len(texts), "below_k": below(texts, senders, least)} for name, texts in offered.items()}
+
+
+def _replies(
+    params: Params, senders: dict[str, int], *, index: Path, validate: Path, dialogues: Path, turns: Path
+) -> dict[str, int]:
+    """How many replies of the index break which rule."""
+    from rejoinder.parts import REPLIES
+    from rejoinder.parts.replies import REPLIES_FILE, TURNS
+    from rejoinder.parts.vector_table import VectorTable
+    from stages.common.turn_vectors import FILES
+
+    lines = (index / REPLIES.bundle / REPLIES_FILE).read_text(encoding="utf-8").split("\n")[:-1]
+    texts = [json.loads(line)["text"] for line in lines]
+    shipped = VectorTable(index / REPLIES.bundle, TURNS)
+    pairs = pl.read_parquet(dialogues / "pairs.parquet", columns=["split", "role", "sender", "reply"])
+    return {
+        "texts": len(texts),
+        "rare": rare(texts, validate / "messages", params.ngram_users),
+        "of_one_person": of_one_person(texts, senders, params.people),
+        "uncommon": uncommon(
+            shipped.vectors(range(len(shipped))), VectorTable(turns, FILES), pairs, params.near, params.people
+        ),
+    }
 
 
 def run(
@@ -109,9 +138,11 @@ def run(
     student: Path,
     export: Path,
     turns: Path,
+    base: Path,
     heads: Path,
     cache: Path,
     index: Path,
+    remarks: Path,
     out: Path,
 ) -> None:
     """Search everything that was made of the messages.
@@ -127,16 +158,18 @@ def run(
         student: output of the stage `student`.
         export: output of the stage `export`.
         turns: output of the stage `turns`.
+        base: output of the stage `base`.
         heads: output of the stage `heads`.
         cache: output of the stage `cache`.
         index: output of the stage `index`.
+        remarks: output of the stage `remarks`; no person stands behind them, and nobody must stand in them.
         out: directory to make: audit.json.
     """
     canaries = ingest / "canaries.json"
     secrets, erased = needles(canaries, anonymize / "erased.json")
     local, unsearched = stores()
     built = [anonymize / "messages", anonymize / "surrogates", anonymize / "card.json", anonymize / "entities.json"]
-    built += [validate, dialogues, vectorizer, student, export, turns, heads, cache, index]
+    built += [validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks]
     paths = files([*built, *LOGS, *local])
     hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
     senders = senders_by_phrase(validate / "messages")
@@ -144,16 +177,12 @@ def run(
         "files": len(paths),
         "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1),
         "not_searched": unsearched,
-        "canaries": {
-            "planted": len(read_json(canaries)),
-            "arrived": _arrived(anonymize / "messages"),
-            "secrets": len(secrets),
-            "found": _found(hits, 0, len(secrets)),
-        },
+        "canaries": _canaries(canaries, anonymize / "messages", len(secrets), hits),
         "erased": {"senders": len(erased), "found": _found(hits, len(secrets), len(secrets) + len(erased))},
         "names": left_names(ingest, anonymize / "messages", erase).report(),
         "min_senders": params.min_senders,
-        "support": _support(dialogues, cache, index, senders, params.min_senders),
+        "support": _support(dialogues, cache, senders, params.min_senders),
+        "base": _replies(params, senders, index=index, validate=validate, dialogues=dialogues, turns=turns),
     }
     with atomic_directory(out) as directory:
         write_json(directory / "audit.json", report)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from rejoinder.parts import HEADS, PHRASES, REPLIES, VECTORIZER
+from rejoinder.parts import HEADS, PHRASES, REMARKS, REPLIES, VECTORIZER
 from stages.common.output import atomic_directory, read_json, write_json, write_rows
 from stages.common.params import StageParams
 
@@ -231,9 +231,11 @@ def run(
     heads: Path,
     cache: Path,
     index: Path,
+    remarks: Path,
+    development: Path = Path("data/development/dialogues.yaml"),
     out: Path,
 ) -> None:
-    """Measure the candidate; writes metrics.json, summary.json and the plots' rows."""
+    """Measure the candidate; writes metrics.json, summary.json, replies.html and the plots' rows."""
     from registry.pull.champion import open_champion
     from rejoinder.release.manifest import read_manifest
 
@@ -242,6 +244,7 @@ def run(
         PHRASES.bundle: cache / PHRASES.bundle,
         HEADS.bundle: heads / HEADS.bundle,
         REPLIES.bundle: index / REPLIES.bundle,
+        REMARKS.bundle: remarks / REMARKS.bundle,
     }
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     candidate = open_candidate(bundles, {name: folder for name, folder in folders.items() if folder.exists()})
@@ -255,10 +258,39 @@ def run(
         **measure_cost(params, candidate, dialogues),
         PHRASES.bundle: read_json(cache / "metrics.json"),
     }
+    answered, page = answer_development(bundles, champion, development)
+    metrics["answers"] = answered
     with atomic_directory(out) as directory:
         write_json(directory / "metrics.json", metrics)
         write_json(directory / "summary.json", summary(metrics))
+        (directory / "replies.html").write_text(page, encoding="utf-8")
         _write_plots(directory, rows, metrics["speed"]["per_cpu_second"])
+
+
+def answer_development(
+    bundles: Mapping[Kind, Path], champion: Champion | None, development: Path
+) -> tuple[dict[str, Any], str]:
+    """Let candidate and champion answer the development set.
+
+    Args:
+        bundles: directory of each bundle of the candidate.
+        champion: the release to beat, if there is one.
+        development: the set.
+
+    Returns:
+        Figures of both, and the page.
+    """
+    from stages.benchmark.replies import answer_all, figures, page, read_development
+    from stages.benchmark.unreleased import opened_unreleased
+
+    dialogues = read_development(development)
+    with opened_unreleased(bundles) as opened:
+        ours = answer_all(opened, dialogues, "candidate")
+    if champion is None or champion.opened is None:
+        return {"candidate": figures(ours)}, page(ours, None, "Replies of the candidate")
+    theirs = answer_all(champion.opened, dialogues, "champion")
+    found = {"candidate": figures(ours), "champion": figures(theirs)}
+    return found, page(ours, theirs, f"Replies of the candidate, beside {champion.release}")
 
 
 def _describe(champion: Champion) -> dict[str, Any]:

@@ -108,21 +108,25 @@ def _conversations(table: pl.DataFrame, people: pl.DataFrame, turns: pl.DataFram
     return Funnel("conversations", count["table"], less, pairs.select(CONVERSATION).n_unique())
 
 
-def offer_funnel(name: str, counted: pl.DataFrame, kept: pl.DataFrame, k: int) -> Funnel:
+def offer_funnel(name: str, counted: pl.DataFrame, kept: pl.DataFrame, k: int = 1) -> Funnel:
     """Count why distinct texts are not offered.
 
     Args:
         name: of the funnel.
-        counted: as from `reply_base.count_said`.
+        counted: as from `reply_base.count_said` or `reply_base.judged`.
         kept: as from `reply_base.vetted`.
         k: different senders.
 
     Returns:
         The funnel over distinct texts.
     """
-    less = {fault: int((counted["fault"] == fault).sum()) for fault in ("blank", "slot", "long")}
+    less = {fault: int((counted["fault"] == fault).sum()) for fault in FAULTS}
     rare = counted.filter(pl.col("fault").is_null(), pl.col("senders") < k)
     return Funnel(name, len(counted), {**less, "few_senders": len(rare)}, len(kept))
+
+
+#: What is wrong with a text that is not offered, whoever has said it.
+FAULTS = ("blank", "slot", "long", "words", "rare")
 
 
 def balance(funnels: Iterable[Funnel]) -> None:

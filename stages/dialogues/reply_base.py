@@ -1,4 +1,8 @@
-"""Who said what: the reply base and the phrases hold only what several different people have said."""
+"""Who said what: phrases are what several people have said; candidates of the reply base, what many could have.
+
+A reply need not have been said twice word for word, or hardly more than "ok" is left: every word of it, every pair
+and every triple of neighbours must have been used by many people. What it *means*, the stage `base` looks at.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,33 @@ from typing import Any
 
 import polars as pl
 
+from stages.common.text_keys import words_of
+from stages.dialogues.ngrams import fewest_users
+
 #: What anonymisation leaves behind (docs/data-format.md), in its canonical form.
 SLOT = r"<[a-z_]+_[0-9]+>"
 KS = (1, 2, 3, 5, 10, 20)
+#: Single words that do work in a dialogue; reviewed.
+SINGLE_WORDS = (
+    "absolutely", "agreed", "congratulations", "congrats", "cheers", "definitely", "exactly", "goodnight", "indeed",
+    "likewise", "ouch", "sorry", "sure", "thanks", "welcome", "wonderful", "wow", "yikes",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRule:
+    """What a message must be to become a candidate of the reply base.
+
+    Attributes:
+        users: of its words, of pairs and of triples of neighbouring words: the least number of people that have
+            used the rarest one.
+        least_words: fewer are too few, but for `SINGLE_WORDS`.
+        most_words: more are too many.
+    """
+
+    users: tuple[int, ...]
+    least_words: int
+    most_words: int
 
 
 def count_said(said: pl.DataFrame, max_chars: int) -> pl.DataFrame:
@@ -31,6 +59,32 @@ def count_said(said: pl.DataFrame, max_chars: int) -> pl.DataFrame:
         .when(key.str.len_chars() > max_chars).then(pl.lit("long"))
     )  # fmt: skip
     return counted.with_columns(fault=fault)
+
+
+def judged(counted: pl.DataFrame, said: pl.DataFrame, rule: ReplyRule) -> pl.DataFrame:
+    """Add to the faults of texts those of candidates.
+
+    Args:
+        counted: as from `count_said`.
+        said: the messages counted; columns sender and key.
+        rule: what they must be.
+
+    Returns:
+        The same rows; `fault` may also be `words` (too few or many) or `rare` (an n-gram of few people).
+    """
+    words = words_of(pl.col("key"))
+    count = pl.when(words == "").then(0).otherwise(words.str.count_matches(" ") + 1)
+    fits = (count >= rule.least_words) & (count <= rule.most_words) | words.is_in(SINGLE_WORDS)
+    rare = pl.lit(False)
+    for n, least in enumerate(rule.users, 1):
+        counted = counted.with_columns(fewest_users(counted, said, n).alias(f"users_{n}"))
+        rare |= pl.col(f"users_{n}").fill_null(least) < least
+    fault = (
+        pl.when(pl.col("fault").is_not_null()).then(pl.col("fault"))
+        .when(~fits).then(pl.lit("words"))
+        .when(rare).then(pl.lit("rare"))
+    )  # fmt: skip
+    return counted.with_columns(fault=fault).drop(f"users_{n}" for n in range(1, len(rule.users) + 1))
 
 
 def vetted(counted: pl.DataFrame, said: pl.DataFrame, k: int) -> pl.DataFrame:
@@ -77,10 +131,10 @@ class ReplyBase:
     """What people said, counted.
 
     Attributes:
-        replies: the reply base: said in training conversations; as from `vetted`.
+        replies: candidates of the reply base: said in training conversations, on one line; as from `vetted`.
         phrases: of the cache: said before the later slice; as from `vetted`.
         traffic: the messages of the later slice: key, count.
-        replies_counted: all texts of the training conversations, as from `count_said`.
+        replies_counted: all such texts, as from `judged`.
         phrases_counted: all texts before the later slice.
     """
 
@@ -91,24 +145,26 @@ class ReplyBase:
     phrases_counted: pl.DataFrame
 
 
-def build_reply_base(said: pl.DataFrame, cut: datetime, *, k: int, max_chars: int) -> ReplyBase:
+def build_reply_base(said: pl.DataFrame, cut: datetime, *, k: int, max_chars: int, rule: ReplyRule) -> ReplyBase:
     """Choose what may be offered.
 
     Args:
         said: messages with `key` and `split`.
         cut: phrases are counted up to this time, their traffic after it.
-        k: different senders.
+        k: different senders of a phrase.
         max_chars: longest text, characters.
+        rule: what candidates of the reply base must be.
 
     Returns:
-        Reply base, phrases, later traffic, and all counts.
+        Candidates, phrases, later traffic, and all counts.
     """
     early = said.filter(pl.col("sent_at") <= cut)
     late = said.filter(pl.col("sent_at") > cut)
-    training = said.filter(pl.col("split") == "train")
-    replies, phrases = count_said(training, max_chars), count_said(early, max_chars)
+    training = said.filter(pl.col("split") == "train", ~pl.col("text").str.contains("\n", literal=True))
+    phrases = count_said(early, max_chars)
+    replies = judged(count_said(training, max_chars), training, rule)
     return ReplyBase(
-        replies=vetted(replies, training, k),
+        replies=vetted(replies, training, 1),
         phrases=vetted(phrases, early, k),
         traffic=late.group_by("key").agg(count=pl.len()).sort("count", "key"),
         replies_counted=replies,

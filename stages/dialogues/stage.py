@@ -32,7 +32,7 @@ from stages.dialogues.near_duplicates import near_duplicates
 from stages.dialogues.pair_rules import check_pairs
 from stages.dialogues.pairs import Split, add_drop_reasons, add_splits, dialogue_count, make_pairs, split_report
 from stages.dialogues.replies import add_answered
-from stages.dialogues.reply_base import ReplyBase, build_reply_base, k_curve, late_cut
+from stages.dialogues.reply_base import ReplyBase, ReplyRule, build_reply_base, k_curve, late_cut
 from stages.dialogues.turns import fold_repeats, merge_turns, number_turns
 from stages.dialogues.weak_reactions import add_weak_reactions, weak_report
 from stages.evaluation.candidates import build_candidates
@@ -68,7 +68,11 @@ class Params(StageParams):
     duplicate_overlap: float = Field(gt=0, le=1)
     """Conversations go that share this part of their longer turns with an earlier one (of the smaller set)."""
     min_reply_senders: int = Field(ge=1)
-    """k: the reply base and the phrase list hold only what at least this many different people have said."""
+    """k: the phrase list holds only what at least this many different people have said."""
+    ngram_users: list[int] = Field(min_length=1, max_length=5)
+    """Of a reply's words, of pairs, of triples of neighbours: people that must have used the rarest one."""
+    reply_words: list[int] = Field(min_length=2, max_length=2)
+    """Least and most words of a reply."""
     max_reply_chars: int = Field(ge=1)
     """Characters; longer replies are not offered."""
     late_share: float = Field(gt=0, lt=0.5)
@@ -147,7 +151,8 @@ def offer(steps: Steps, params: Params) -> ReplyBase:
     own = steps.messages.join(copies, on="conversation_id", how="anti", maintain_order="left")
     said = own.filter(role="user")
     cut = late_cut(steps.messages, params.late_share)
-    return build_reply_base(said, cut, k=params.min_reply_senders, max_chars=params.max_reply_chars)
+    rule = ReplyRule(tuple(params.ngram_users), *params.reply_words)
+    return build_reply_base(said, cut, k=params.min_reply_senders, max_chars=params.max_reply_chars, rule=rule)
 
 
 def card(table: pl.DataFrame, steps: Steps, offered: ReplyBase, params: Params) -> dict[str, Any]:
@@ -168,7 +173,7 @@ def card(table: pl.DataFrame, steps: Steps, offered: ReplyBase, params: Params) 
     k = params.min_reply_senders
     funnels = [
         *funnels_of(table, steps.people, steps.messages, steps.turns, steps.pairs),
-        offer_funnel("replies", offered.replies_counted, offered.replies, k),
+        offer_funnel("replies", offered.replies_counted, offered.replies),
         offer_funnel("phrases", offered.phrases_counted, offered.phrases, k),
     ]
     balance(funnels)
@@ -231,17 +236,16 @@ def run(params: Params, *, messages: Path = Path("build/validate/messages"), out
 def _require_enough(pairs: pl.DataFrame, offered: ReplyBase, path: Path) -> None:
     found = set(pairs["split"].unique())
     problems = [f"no pairs in split {split}" for split in get_args(Split) if split not in found]
-    problems += [
-        f"no {name} said by dialogues.min_reply_senders different senders"
-        for name, frame in {
-            "reply was": offered.replies,
-            "phrase of the earlier slice was": offered.phrases,
-        }.items()
-        if frame.is_empty()
-    ]
+    if offered.phrases.is_empty():
+        problems.append("no phrase of the earlier slice was said by dialogues.min_reply_senders different senders")
+    if offered.replies.is_empty():
+        taken = offer_funnel("replies", offered.replies_counted, offered.replies).less
+        counts = ", ".join(f"{fault} {count:,}" for fault, count in taken.items() if count)
+        problems.append(f"no reply is left of {len(offered.replies_counted):,} texts ({counts})")
     if problems:
         raise DataError(
-            f"{path}: {'; '.join(problems)}. Next: add conversations, or lower dialogues.min_reply_senders"
+            f"{path}: {'; '.join(problems)}. Next: add conversations, or lower dialogues.min_reply_senders or "
+            "dialogues.ngram_users"
         )
 
 

@@ -42,6 +42,12 @@ class Params(StageParams):
     """R@1 on the random lists that may be lost against the champion."""
     max_noise_loss: float = Field(ge=0, le=1)
     """R@1 on the random lists that what is served may lose where contexts are mistyped."""
+    max_echoes: float = Field(ge=0, le=1)
+    """Share of the development set whose answers share half of their words with the dialogue."""
+    max_one_word: float = Field(ge=0, le=1)
+    """Share of the development set that is answered by one word."""
+    max_answer_ms: float = Field(gt=0)
+    """CPU milliseconds of an answer to turns that are new, below which 95 of 100 must stay."""
     max_size_growth: float = Field(ge=0)
     """Share by which a bundle's files may grow against those of the champion's."""
     max_growth_mb: float = Field(ge=0)
@@ -79,7 +85,19 @@ _COMPARE = {">": operator.gt, ">=": operator.ge, "<=": operator.le}
 
 
 #: Metrics that the verdict repeats.
-_JUDGED = ("retrieval", "gains", "forms", "noise", "slices", "speed", "opening", "replay", "cache", "sizes_mb")
+_JUDGED = (
+    "retrieval",
+    "gains",
+    "forms",
+    "noise",
+    "slices",
+    "speed",
+    "opening",
+    "replay",
+    "answers",
+    "cache",
+    "sizes_mb",
+)
 #: What is asked of each list.
 _ASKED = {"random": "R@1 of 100", "hard": "R@1 of 100 worded alike", "full": "R@10 of the full pool"}
 
@@ -96,7 +114,7 @@ def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
     """
     random = metrics["retrieval"]["random"]
     served = random["served"]["r_at_1"]
-    opening, speed = metrics["opening"], metrics["speed"]
+    opening, speed, answers = metrics["opening"], metrics["speed"], metrics["answers"]["candidate"]
     gained = metrics["gains"]["served_over_untuned"]
     ratio = speed["ratio_to_sentence_transformers_untuned"]
     return [
@@ -124,12 +142,23 @@ def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
         Check("exported against torch, smallest cosine", speed["min_cosine"], ">=", params.min_cosine),
         Check("encoding speed over sentence-transformers", ratio, ">=", params.min_speed_ratio),
         Check("CPU-seconds to the first answer", opening["process_cpu_s"], "<=", params.max_ask_cpu_s),
+        Check("answers that say the dialogue again", answers["echoes"], "<=", params.max_echoes),
+        Check("answers of one word", answers["one_word"], "<=", params.max_one_word),
+        Check("CPU milliseconds of an answer, 95 of 100", answers["ms_p95"], "<=", params.max_answer_ms),
         Check("MB to map cache and index", opening["cache_and_index_mb"], "<=", params.max_index_memory_mb),
     ]
 
 
 #: Ways of leaving a name that are none by chance; `bare` may be a word.
 _NAMES_LEFT = ("whole", "capital", "at", "cue")
+
+
+#: What a reply of the index must not be.
+_REPLY_FAULTS = {
+    "rare": "made of words of few people",
+    "of_one_person": "the fact of one person",
+    "uncommon": "what few people have said",
+}
 
 
 def audit_checks(audit: dict[str, Any]) -> list[Check]:
@@ -153,6 +182,7 @@ def audit_checks(audit: dict[str, Any]) -> list[Check]:
             Check(f"{name} said by fewer than {audit['min_senders']} people", counts["below_k"], "<=", 0)
             for name, counts in audit["support"].items()
         ),
+        *(Check(f"replies that are {fault}", audit["base"][key], "<=", 0) for key, fault in _REPLY_FAULTS.items()),
     ]
 
 

@@ -22,12 +22,12 @@ class Params(StageParams):
     """Replies that the runtime takes from the index for each answer."""
 
 
-def run(params: Params, *, dialogues: Path, export: Path, heads: Path, out: Path) -> None:
+def run(params: Params, *, base: Path, export: Path, heads: Path, out: Path) -> None:
     """Build the index bundle.
 
     Args:
         params: section `index`.
-        dialogues: output of the stage `dialogues`.
+        base: output of the stage `base`.
         export: output of the stage `export`.
         heads: output of the stage `heads`.
         out: directory to make: index/ (the bundle), metrics.json.
@@ -46,7 +46,7 @@ def run(params: Params, *, dialogues: Path, export: Path, heads: Path, out: Path
     vectorizer, _ = open_model(export / VECTORIZER.bundle)
     manifest = read_manifest(heads / HEADS.bundle)
     opened = open_heads(heads / HEADS.bundle, manifest, vectorizer.dim)
-    rows = pl.read_parquet(dialogues / "replies.parquet").select("text", "senders", "count").to_dicts()
+    rows = pl.read_parquet(base / "replies.parquet").select("text", "senders", "count").to_dicts()
     replies = [IndexedReply(**row) for row in rows]
     texts = [reply.text for reply in replies]
     turns = encode_all(vectorizer, texts, "index: encoding")

@@ -42,7 +42,7 @@ def test_ask_for_machines(store: Store) -> None:
     answer = json.loads(run(store, "ask", "--json", "hi").stdout)
     assert answer["source"] == "cold"
     assert answer["release"] == str(store.current().release)
-    assert set(answer["milliseconds"]) == {"open", "encode", "retrieve", "search", "filter", "choose"}
+    assert set(answer["milliseconds"]) == {"open", "encode", "retrieve", "search", "remark", "filter", "choose"}
     assert answer["milliseconds"]["search"] == answer["milliseconds"]["retrieve"]
     assert answer["text"] in [c["text"] for c in answer["candidates"] if c["dropped"] is None]
 
@@ -53,7 +53,7 @@ def test_steps_are_shown_whatever_they_are_called(store: Store, monkeypatch: pyt
     steps = {
         step["name"]: step for step in json.loads(run(store, "ask", "--json", "I feel lonely").stdout)["steps"]
     }
-    assert list(steps) == ["encode", "retrieve", "shy", "filter", "choose"]
+    assert list(steps) == ["encode", "retrieve", "shy", "remark", "filter", "choose"]
     assert (steps["retrieve"]["candidates_in"], steps["retrieve"]["candidates_out"]) == (0, 20)
     loud = steps["shy"]["dropped"]["too loud"]
     assert steps["shy"]["candidates_out"] == steps["filter"]["candidates_in"] == 20 - loud < 20

@@ -40,7 +40,7 @@ del sys.argv[0]
 """
 MODULE = "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 SCRIPT = "from registry.cli import main; main()"
-STAGE = ("index", "--params", str(ROOT / "params.yaml"), "--dialogues", "x", "--export", "x", "--out", "x")
+STAGE = ("index", "--params", str(ROOT / "params.yaml"), "--base", "x", "--export", "x", "--out", "x")
 PROGRAMS = {
     "rejoinder": (SCRIPT, "rejoinder", "ask", "hello"),
     "python -m rejoinder": (MODULE, "rejoinder", "ask", "hello"),

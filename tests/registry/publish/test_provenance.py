@@ -288,7 +288,8 @@ def test_what_dvc_ignores_is_no_change_of_code(tree: Path) -> None:
 def test_code_of_every_stage_counts_as_code_and_not_as_data() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
     given = {dep for stage in stages for dep in stage["deps"] if not dep.startswith("build/")}
-    assert {dep for dep in given if not module._is_code(dep)} == {"data/logs", "data/erase", "requirements.lock"}
+    data = {"data/logs", "data/erase", "data/remarks", "data/development", "requirements.lock"}
+    assert {dep for dep in given if not module._is_code(dep)} == data
 
 
 def test_a_build_from_before_there_were_shared_parameters_has_its_encoder_with_the_stage(tree: Path) -> None:

@@ -51,7 +51,9 @@ DIALOGUES = st.lists(st.builds(Turn, st.sampled_from(("user", "bot")), TEXTS), m
 def test_the_reasons_are_those_of_the_rules_as_first_written(turns: list[Turn], replies: list[str]) -> None:
     dialogue = Dialogue(tuple(turns))
     rules = Rules(dialogue)
-    assert [rules.reason(reply) for reply in replies] == [reason_as_it_was(reply, dialogue) for reply in replies]
+    assert [rules.reason(reply, retrieved=False) for reply in replies] == [
+        reason_as_it_was(reply, dialogue) for reply in replies
+    ]
 
 
 def test_an_answer_normalises_each_text_once(opened: OpenRelease, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,12 +99,33 @@ def test_reasons(reply: str, reason: str | None) -> None:
     [
         ("What do you do for fun?", "What do you like to do for fun?", "echo"),
         ("hello, how are you?", "Hey! How are you today?", "echo"),
-        ("Do you like pizza?", "Yes, I like pizza!", None),
+        ("Do you like pizza?", "Yes, I like pizza!", "echo"),
+        ("Do you like pizza?", "Yes, I like it a lot!", None),
         ("I just got a new puppy!", "What kind of dog do you have?", None),
     ],
 )
 def test_a_turn_said_a_little_longer_is_an_echo(turn: str, reply: str, reason: str | None) -> None:
     assert Rules(Dialogue.from_lines([turn])).reason(reply) == reason
+
+
+def test_what_was_written_for_such_a_turn_may_take_its_words_up() -> None:
+    rules = Rules(Dialogue.from_lines(["happy birthday"]))
+    assert rules.reason("A happy birthday?") == "echo"
+    assert rules.reason("A happy birthday?", retrieved=False) is None
+    assert rules.reason("Happy birthday!", retrieved=False) == "echo"
+
+
+@given(turns=DIALOGUES, replies=st.lists(TEXTS, min_size=1, max_size=8))
+def test_nothing_retrieved_that_shares_half_of_its_words_with_a_turn_is_left(
+    turns: list[Turn], replies: list[str]
+) -> None:
+    dialogue = Dialogue(tuple(turns))
+    rules = Rules(dialogue)
+    for reply in replies:
+        said = set(words(reply))
+        halves = [len(said & set(words(turn.text))) >= len(said) / 2 for turn in turns if turn.speaker == "user"]
+        if said and any(halves):
+            assert rules.reason(reply) in ("repeat", "echo")
 
 
 def test_the_last_line_is_the_users() -> None:

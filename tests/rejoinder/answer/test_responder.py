@@ -46,6 +46,7 @@ def test_the_trace_tells_of_every_step_what_went_in_and_out_and_why(opened: Open
     assert told == [
         ("encode", 0, 0, {}),
         ("retrieve", 0, found, {}),
+        ("remark", found, found, {}),
         ("filter", found, found - reasons.total(), dict(reasons)),
         ("choose", found - reasons.total(), found - reasons.total(), {}),
     ]
@@ -59,13 +60,13 @@ def test_a_step_joins_by_one_entry_in_the_list(opened: OpenRelease) -> None:
     def only_questions_and_offers(state: State) -> State:
         return state.drop(lambda candidate: "exclamation" if candidate.text.endswith("!") else None)
 
-    steps = [*STEPS[:3], Step("offer", offer), Step("calm", only_questions_and_offers), STEPS[3]]
+    steps = [*STEPS[:4], Step("offer", offer), Step("calm", only_questions_and_offers), STEPS[4]]
     reply = Responder(opened, steps).answer(LONELY)
     usual = Responder(opened).answer(LONELY)
     left = usual.trace.steps[-1].candidates_out
     assert reply.text == "Tell me more."
     told = [(step.name, step.candidates_in, step.candidates_out, dict(step.dropped)) for step in reply.trace.steps]
-    assert told[3:] == [
+    assert told[4:] == [
         ("offer", left, left + 1, {}),
         ("calm", left + 1, 1, {"exclamation": left}),
         ("choose", 1, 1, {}),

@@ -28,6 +28,7 @@ from tests.bundles import (
     TURNS,
     build_bundles,
     build_heads,
+    build_remarks,
     index_of_heads,
     pin,
     reseal,
@@ -182,6 +183,9 @@ def rewrite(bundles: Bundles, root: Path) -> None:
     vectorizer, _ = open_model(bundles["model"])
     bundles["index"] = root / "rewritten"
     index_of_heads(bundles["index"], bundles["heads"], manifest, vectorizer)
+    if "remarks" in bundles:
+        bundles["remarks"] = root / "rewritten-remarks"
+        build_remarks(bundles["remarks"], bundles["heads"], manifest, vectorizer)
 
 
 def test_heads_that_compute_others_than_they_recorded_are_refused(mine: Bundles, tmp_path: Path) -> None:

@@ -72,9 +72,9 @@ def test_what_is_no_digest(value: object) -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"kind": "router"}, "kind: expected model or cache or heads or index, got 'router'"),
-        ({"kind": ...}, "kind: expected model or cache or heads or index, got None"),
-        ({"kind": "x" * 99}, "kind: expected model or cache or heads or index, got '" + "x" * 39),
+        ({"kind": "router"}, "kind: expected model or cache or heads or index or remarks, got 'router'"),
+        ({"kind": ...}, "kind: expected model or cache or heads or index or remarks, got None"),
+        ({"kind": "x" * 99}, "kind: expected model or cache or heads or index or remarks, got '" + "x" * 39),
         ({"vectorizer_id": "sha256:"}, "vectorizer_id: expected sha256:<64 hex digits>, got something else"),
         ({"vectorizer_id": ...}, "vectorizer_id: expected sha256:<64 hex digits>, got something else"),
         ({"facts": []}, "facts: expected an object, got something else"),

@@ -19,7 +19,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rejoinder.parts.phrases import write_cache
-from rejoinder.parts.replies import IndexedReply, write_index
+from rejoinder.parts.replies import IndexedReply, write_index, write_turns
+from rejoinder.parts.vector_table import write_table
+from rejoinder.text import normalize
 from stages import STAGES
 from stages.audit import stage as audit
 from stages.audit.search import search
@@ -28,6 +30,7 @@ from stages.audit.support import below, senders_by_phrase
 from stages.common.errors import DataError
 from stages.common.messages import ERASED as ERASED_TABLE
 from stages.common.messages import MESSAGES, PARTICIPANTS, part_path
+from stages.common.turn_vectors import FILES
 
 CANARY = "Zebulon Quackenbush"
 ERASED = "0123456789abcdef"
@@ -58,7 +61,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(audit, "LOGS", (tmp_path / "status",))
     messages(tmp_path / "anonymize/messages", [*SAID, ("canary", SENDERS[0], "hi, i'm <PERSON_1>")])
     messages(tmp_path / "validate/messages", SAID)
-    for name in ("dialogues", "vectorizer", "student", "export", "turns", "heads", "status", "mlartifacts"):
+    for name in ("dialogues", "vectorizer", "student", "export", "turns", "base", "heads", "status", "mlartifacts"):
         (tmp_path / name).mkdir()
     offer(tmp_path, ["Hello there"])
     raw = [*SAID, ("canary", SENDERS[0], f"hi, i'm {CANARY}")]
@@ -76,20 +79,29 @@ def ingested(folder: Path, rows: list[tuple[str, str, str]], people: list[tuple[
     pl.DataFrame(schema=ERASED_TABLE).write_parquet(folder / "erased.parquet")
 
 
-def offer(build: Path, texts: list[str]) -> None:
-    vectors = np.eye(len(texts), 16, dtype=np.float32)
+def offer(build: Path, texts: list[str], pairs: list[tuple[str, str]] | None = None) -> None:
+    """Let phrases and replies be these texts, near to nothing but themselves; people have said `pairs`."""
+    pairs = pairs or [(sender, text) for _, sender, text in SAID]
+    known = list(dict.fromkeys([normalize(text) for text in texts] + [normalize(text) for _, text in pairs]))
+    rows = np.eye(len(known), 16, dtype=np.float32)
+    vectors = rows[: len(texts)]
     for name in ("cache/cache", "index/index"):
         (build / name).mkdir(parents=True, exist_ok=True)
-    pl.DataFrame({"text": texts}).write_parquet(build / "dialogues/replies.parquet")
+    write_table(build / "turns", known, rows, FILES)
+    data = [("train", "user", sender, text) for sender, text in pairs]
+    columns = ["split", "role", "sender", "reply"]
+    pl.DataFrame(data, schema=columns, orient="row").write_parquet(build / "dialogues/pairs.parquet")
     pl.DataFrame({"text": texts}).write_parquet(build / "dialogues/phrases.parquet")
     write_cache(build / "cache/cache", texts, vectors)
     write_index(build / "index/index", [IndexedReply(text, 2, 2) for text in texts], vectors, 10)
+    write_turns(build / "index/index", texts, vectors)
 
 
 def audited(build: Path) -> dict[str, Any]:
     names = STAGES[STAGES.index("anonymize") : STAGES.index("audit")]
     folders = {name: build / name for name in names}
-    run(Params(min_senders=2), ingest=build / "ingest", erase=build / "erase", **folders, out=build / "audit")
+    params = Params(min_senders=2, ngram_users=[2, 2], people=2, near=0.7)
+    run(params, ingest=build / "ingest", erase=build / "erase", **folders, out=build / "audit")
     text = (build / "audit/audit.json").read_text()
     assert CANARY not in text
     assert ERASED not in text
@@ -102,10 +114,9 @@ def test_a_clean_build_is_clean_and_everything_was_looked_at(build: Path) -> Non
     assert report["canaries"] == {"planted": 1, "arrived": 1, "secrets": 1, "found": []}
     assert report["erased"] == {"senders": 1, "found": []}
     assert report["not_searched"] == []
-    assert report["files"] == 9
-    assert {name: counts["below_k"] for name, counts in report["support"].items()} == {
-        "replies": 0, "phrases": 0, "cache": 0, "index": 0,
-    }  # fmt: skip
+    assert report["files"] == 13
+    assert {name: counts["below_k"] for name, counts in report["support"].items()} == {"phrases": 0, "cache": 0}
+    assert report["base"] == {"texts": 1, "rare": 0, "of_one_person": 0, "uncommon": 0}
 
 
 @pytest.mark.parametrize(
@@ -123,11 +134,11 @@ def test_a_leak_into_any_file_is_found_and_named_by_its_number(build: Path, path
 
 def test_a_leak_into_a_table_is_found_however_deep(build: Path) -> None:
     pl.DataFrame({"context": [["x", f"and {CANARY.upper()}!"], []]}).write_parquet(
-        build / "dialogues/pairs.parquet"
+        build / "dialogues/others.parquet"
     )
     pl.DataFrame({"by": [{"sender": [ERASED]}]}).write_parquet(build / "dialogues/more.parquet")
     report = audited(build)
-    assert report["canaries"]["found"] == [{"number": 0, "file": str(build / "dialogues/pairs.parquet")}]
+    assert report["canaries"]["found"] == [{"number": 0, "file": str(build / "dialogues/others.parquet")}]
     assert report["erased"]["found"] == [{"number": 0, "file": str(build / "dialogues/more.parquet")}]
 
 
@@ -154,7 +165,23 @@ def test_what_bytes_do_not_show_is_searched_as_well(tmp_path: Path) -> None:
 def test_a_phrase_that_one_person_said_is_counted_wherever_it_is_offered(build: Path) -> None:
     offer(build, ["Hello there", "only I say this", "nobody says this"])
     support = audited(build)["support"]
+    assert support
     assert all(counts == {"texts": 3, "below_k": 2} for counts in support.values())
+
+
+def test_replies_of_few_people_are_counted_by_the_rule_that_they_break(build: Path) -> None:
+    offer(build, ["Hello there", "hello this", "only I say this"])
+    # Of "only I say this" each word was used by one person; "hello this" by two and one, and nobody said it.
+    assert audited(build)["base"] == {"texts": 3, "rare": 2, "of_one_person": 0, "uncommon": 2}
+
+
+def test_the_fact_of_one_person_is_counted_though_its_words_and_its_meaning_are_common(build: Path) -> None:
+    said = [("native", SENDERS[n % 3], text) for n in range(3) for text in ("my mom is", "is a nurse")]
+    shutil.rmtree(build / "validate")
+    messages(build / "validate/messages", [*said, ("native", SENDERS[0], "my mom is a nurse")])
+    offer(build, ["My mom is a nurse"], [(sender, "my mom is a nurse") for sender in SENDERS])
+    report = audited(build)["base"]
+    assert report == {"texts": 1, "rare": 0, "of_one_person": 1, "uncommon": 0}
 
 
 def test_a_remote_store_is_said_not_to_be_searched(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:

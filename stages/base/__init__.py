@@ -1,0 +1,1 @@
+"""Base: what people have said that may be said again."""

@@ -1,0 +1,1 @@
+"""Remarks: what was prepared to be said."""
