@@ -27,7 +27,7 @@ from rejoinder.parts.opened import open_release
 from rejoinder.release.canonical import Digest
 from rejoinder.store.store import Store
 from rejoinder.text import words
-from stages.benchmark.replies import shared_words
+from stages.benchmark.replies import ECHO_SHARE, shared_words
 
 MODULE = "benchmarks.judge"
 VERDICTS = ("sensible", "echo", "off", "hurtful")
@@ -190,7 +190,10 @@ def score(folder: Path, readings: tuple[Path, ...], out: Path | None) -> None:
     key = json.loads((folder / KEY).read_text())
     found = [read_verdicts(path, key["sides"]) for path in readings]
     head = heading("Replies, judged blind", MODULE, ["onnxruntime"])
-    publish(f"{head}\n{report(found, key['candidate'], key['champion'])}", out)
+    echoed = [sum(shared[n] >= ECHO_SHARE for shared in key["shared"]) / len(key["shared"]) for n in (0, 1)]
+    names = key["candidate"], key["champion"]
+    shares = ", ".join(f"{name} {share:.1%}" for name, share in zip(names, echoed, strict=True))
+    publish(f"{head}\n{report(found, *names)}\nAnswers half of whose words stand in the turn: {shares}.\n", out)
 
 
 def report(readings: Sequence[Reading], candidate: str, champion: str) -> str:

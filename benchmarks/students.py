@@ -247,7 +247,7 @@ def draw(judged: Sequence[Judged], path: Path) -> None:
 @out_option
 def main(*, build: Path, layers: tuple[int, ...], pairs: int, steps: int, out: Path | None) -> None:
     """Entry point."""
-    folder = build / "students" / str(pairs)
+    folder = build / "students" / f"{pairs}-pairs-{steps}-steps"  # other budgets make other students
     folder.mkdir(parents=True, exist_ok=True)
     front = Front(
         folder, build / VECTORIZER.name, slice_of(build / "dialogues", pairs, 1, folder / "dialogues"), steps

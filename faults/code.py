@@ -73,7 +73,7 @@ def external_onnx(folder: Path) -> dict[str, bytes]:
     }
 
 
-def code_beside(root: Path, tries: int = 45) -> Outcome:
+def code_beside(root: Path, tries: int = 9 * len(WHOLE)) -> Outcome:
     """Plant each payload beside the files of each bundle and of the release folder: refused, and never run."""
     store, canary = stored(root), root / CANARY
     installed = store.current()
@@ -131,7 +131,7 @@ def _signed_with(store: Store, name: str, data: bytes) -> Store:
     return store
 
 
-def code_listed(root: Path, tries: int = 45) -> Outcome:
+def code_listed(root: Path, tries: int = 9 * len(WHOLE)) -> Outcome:
     """List a payload in a manifest and sign that: refused by its name, or installed as dead bytes; never run."""
     base, canary, tally = built(root / "base"), root / CANARY, Tally()
     trust = trusting(root)

@@ -18,8 +18,8 @@ from rejoinder.text import normalize, words_of
 ECHO_OVERLAP = 0.75
 #: ... and at least so many: "yes, pizza!" is no echo of "do you like pizza?".
 ECHO_WORDS = 3
-#: What people once said elsewhere is an echo here if this share of its words stands in the user's last turns. Of
-#: people's own answers 10% do; of the nearest replies 48% did, and hardly one of these was an answer.
+#: What people once said elsewhere is an echo here if this share of its words stands in one of the user's turns:
+#: without this rule a third of the answers to 200 turns were such (docs/measured/replies.md).
 ECHO_SHARE = 0.5
 #: Cosine of its vector with a turn's from which a retrieved reply says the same in other words.
 PARAPHRASE = 0.8

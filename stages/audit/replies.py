@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +29,10 @@ _ROWS = 256
 _ROUNDING = 0.005
 
 
-def _runs(text: str, n: int) -> list[str]:
+def _runs(text: str, most: int) -> dict[str, int]:
+    """Every run of one word, of two, and so on up to `most`, with its number of words."""
     said = re.findall(r"\w+", normalize(text))
-    return [" ".join(said[place : place + n]) for place in range(len(said) - n + 1)]
+    return {" ".join(said[at : at + n]): n for n in range(1, most + 1) for at in range(len(said) - n + 1)}
 
 
 def rare(replies: Collection[str], messages: Path, least: Sequence[int]) -> int:
@@ -44,19 +46,16 @@ def rare(replies: Collection[str], messages: Path, least: Sequence[int]) -> int:
     Returns:
         How many replies hold a run of fewer.
     """
-    users: dict[str, set[str]] = {
-        run: set() for reply in replies for n in range(1, len(least) + 1) for run in _runs(reply, n)
-    }
+    users: dict[str, set[str]] = {run: set() for reply in replies for run in _runs(reply, len(least))}
     parts = part_paths(messages)
     for part in track(parts, "audit: n-grams", "part"):
         said = pl.read_parquet(part, columns=["text", "sender", "role"]).filter(role="user").unique()
         for text, sender in said.select("text", "sender").iter_rows():
-            for n in range(1, len(least) + 1):
-                for run in _runs(text, n):
-                    if (known := users.get(run)) is not None:
-                        known.add(sender)
+            for run in _runs(text, len(least)):
+                if (known := users.get(run)) is not None:
+                    known.add(sender)
     return sum(
-        any(len(users[run]) < few for n, few in enumerate(least, 1) for run in _runs(reply, n)) for reply in replies
+        any(len(users[run]) < least[n - 1] for run, n in _runs(reply, len(least)).items()) for reply in replies
     )
 
 
@@ -67,7 +66,7 @@ def _personal() -> re.Pattern[str]:
 
 
 def of_one_person(replies: Iterable[str], senders: dict[str, int], least: int) -> int:
-    """Count the statements about one person that fewer people have made word for word.
+    """Count the statements about one person, and those that name something, that few have made word for word.
 
     Args:
         replies: what an index offers.
@@ -77,9 +76,19 @@ def of_one_person(replies: Iterable[str], senders: dict[str, int], least: int) -
     Returns:
         How many have fewer.
     """
-    keys = [normalize(reply) for reply in replies]
-    stated = [key for key in keys if re.search(_FIRST_PERSON, key) and _personal().search(key)]
-    return sum(senders.get(key, 0) < least for key in stated)
+    return sum(senders.get(normalize(reply), 0) < least for reply in replies if _states(reply) or _names(reply))
+
+
+def _states(reply: str) -> bool:
+    key = normalize(reply)
+    return bool(re.search(_FIRST_PERSON, key) and _personal().search(key))
+
+
+def _names(reply: str) -> bool:
+    """Whether a word in the midst of a sentence begins with a capital, but for "I" and what is joined to it."""
+    said = reply.split(" ")
+    followed = [word for before, word in pairwise(said) if re.search(r"[\w,;:'’]$", before)]
+    return any(re.match(r"[A-Z]\w", word) for word in followed)
 
 
 def uncommon(vectors: Vectors, turns: VectorTable, pairs: pl.DataFrame, near: float, least: int) -> int:

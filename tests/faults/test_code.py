@@ -11,11 +11,18 @@ from faults.code import code_beside, code_in_a_source, code_in_mlflow, code_list
 from registry.pull import pull
 from rejoinder.parts import probes, vector_table
 from rejoinder.release import proof, signature
+from tests.bundles import WHOLE
 
 
 @pytest.mark.parametrize(
     ("fault", "tries"),
-    [(code_beside, 45), (code_signed, 26), (code_listed, 45), (code_in_a_source, 4), (code_in_mlflow, 3)],
+    [
+        (code_beside, 9 * len(WHOLE)),
+        (code_signed, 26),
+        (code_listed, 9 * len(WHOLE)),
+        (code_in_a_source, 4),
+        (code_in_mlflow, 3),
+    ],
     ids=lambda value: getattr(value, "__name__", None),
 )
 def test_planted_code_is_never_run(tmp_path: Path, fault, tries: int) -> None:  # type: ignore[no-untyped-def]
@@ -50,7 +57,7 @@ def test_the_check_sees_listed_code_that_runs(tmp_path: Path, monkeypatch: pytes
         return prove(directory, digest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(proof, "verify_bundle", careless)
-    outcome = code_listed(tmp_path, 45)
+    outcome = code_listed(tmp_path)
     assert outcome.survived < outcome.tries
 
 

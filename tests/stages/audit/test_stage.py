@@ -264,3 +264,12 @@ def test_tables_that_do_not_fit_are_said(build: Path) -> None:
     (build / "other").rename(build / "ingest/messages")
     with pytest.raises(DataError, match="expected the rows of"):
         audited(build)
+
+
+def test_a_name_that_few_have_said_is_counted_whoever_it_is_about(build: Path) -> None:
+    said = [("native", sender, "do you like zork college i'm fine") for sender in SENDERS]
+    shutil.rmtree(build / "validate")
+    messages(build / "validate/messages", said)
+    texts = ["Do you like Zork", "Do you like college", "Yes I do, I'm fine"]
+    offer(build, texts, [(sender, text) for sender in SENDERS for text in texts])
+    assert audited(build)["base"]["of_one_person"] == 1
