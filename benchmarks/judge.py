@@ -21,7 +21,7 @@ import polars as pl
 
 from benchmarks.report import examples, heading, out_option, publish, table
 from rejoinder.answer.responder import Responder
-from rejoinder.cli import open_store, store_option
+from rejoinder.cli import Commands, open_store, store_option
 from rejoinder.dialogue import Dialogue
 from rejoinder.parts.opened import open_release
 from rejoinder.release.canonical import Digest
@@ -128,7 +128,9 @@ def read_verdicts(path: Path, key: Sequence[Side]) -> Reading:
     return found
 
 
-@click.group(epilog=examples(MODULE, "draw", "score build/judge/1a2b3c4d5e6f anna.tsv ben.tsv"), help=__doc__)
+@click.group(
+    cls=Commands, epilog=examples(MODULE, "draw", "score build/judge/1a2b3c4d5e6f anna.tsv ben.tsv"), help=__doc__
+)
 def main() -> None:
     """Entry point."""
 

@@ -28,6 +28,8 @@ def report(workspace: Workspace, trained: Trained, minutes: float) -> Table:
         The table.
     """
     table = Table(title=f"{trained.release} in {minutes:.1f} minutes", show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(overflow="fold")  # a path that is cut short cannot be opened
     for name, value in _figures(workspace):
         table.add_row(name, value)
     for answer in trained.answers:

@@ -62,6 +62,12 @@ def read(folder: Path, name: str, candidate: str, champion: str) -> str:
     return str(path)
 
 
+def test_without_a_release_it_is_one_message(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["draw", "--store", str(tmp_path / "none"), "--turns", __file__])
+    assert done.exit_code == 1
+    assert "no release is installed" in done.output
+
+
 def test_readings_are_joined_by_the_key(place: Path) -> None:
     drawn(place)
     (folder,) = (place / "build/judge").iterdir()
