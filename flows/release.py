@@ -40,7 +40,7 @@ def is_stale(workspace: Workspace) -> bool:
     DVC cannot see MLflow, so it may restore measurements that were made against an older champion.
     """
     now = champion(workspace.name)
-    if now is None or now.bundles != _built(workspace):
+    if now is None or now.judged != _built(workspace):
         measured = json.loads(workspace.measured.read_text())["champion"]
         return bool((measured and measured["digest"]) != (now and now.digest))
     return False
@@ -48,7 +48,7 @@ def is_stale(workspace: Workspace) -> bool:
 
 def register(workspace: Workspace) -> Release:
     """Register what the DAG has built: the challenger."""
-    return publish(workspace.bundles, workspace.verdict, workspace.name).release
+    return publish(workspace.bundles, workspace.verdict, workspace.name, pages=[workspace.replies]).release
 
 
 def promote(workspace: Workspace, release: Release) -> None:
@@ -75,7 +75,7 @@ def released_already(workspace: Workspace) -> Release | None:
         release = Store.default().current().release
     except RejoinderError:
         return None
-    return release if release.bundles == _built(workspace) and release == champion(workspace.name) else None
+    return release if release.judged == _built(workspace) and release == champion(workspace.name) else None
 
 
 def _built(workspace: Workspace) -> dict[Kind, Digest | None]:

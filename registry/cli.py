@@ -12,7 +12,7 @@ from registry.show.commands import diff, show
 from registry.show.remarks import remarks
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
-from rejoinder.parts import Kind, kinds
+from rejoinder.parts import PARTS, Kind
 from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
@@ -25,12 +25,15 @@ _EXAMPLES = f"""{EXAMPLES.rstrip()} --remote
   rejoinder show
   rejoinder diff previous current
   rejoinder rollback
+  rejoinder deny forbidden.yaml
   rejoinder pull --watch
   rejoinder doctor
   rejoinder remarks check
 """
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 Command = Callable[..., Any]
+_REPLIES = Path("build/benchmark/replies.html")
+_BUILT = tuple(part.bundle for part in PARTS if part.judged)
 
 
 name_option = click.option("--name", default="rejoinder", show_default=True, help="What is released.")
@@ -43,7 +46,7 @@ _valid_option = click.option(
 
 def _bundle_options(command: Command) -> Command:
     """One option a kind."""
-    for kind in reversed(kinds()):
+    for kind in reversed(_BUILT):
         words = f"The {kind} bundle.  [default: build/<stage>/{kind}]"
         command = click.option(f"--{kind}", type=_DIRECTORY, help=words)(command)
     return command
@@ -92,9 +95,16 @@ def releases(remote: bool, name: str, root: Path | None) -> None:
 )
 @click.option(
     "--parts",
-    type=click.Choice(kinds()),
+    type=click.Choice(_BUILT),
     multiple=True,
     help="Send only these; MLflow must hold the others, as the verdict names them.  [default: all]",
+)
+@click.option(
+    "--page",
+    "pages",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    multiple=True,
+    help="Put beside the release in MLflow, for people to read.  [default: build/benchmark/replies.html, if there]",
 )
 @_valid_option
 @name_option
@@ -102,6 +112,7 @@ def register(
     *,
     verdict: Path,
     parts: tuple[Kind, ...],
+    pages: tuple[Path, ...],
     valid_days: int,
     name: str,
     **given: Path | None,
@@ -113,7 +124,7 @@ def register(
 
     chosen = parts or read_verdict(verdict).bundles
     bundles = {kind: given[kind] or built_bundle(kind) for kind in chosen}
-    published = publish(bundles, verdict, name, valid_days)
+    published = publish(bundles, verdict, name, valid_days, pages or [p for p in (_REPLIES,) if p.exists()])
     click.echo(f"{'registered' if published.is_new else 'already registered'}: {published.release}")
     if published.release.signer.name == "development":
         click.echo(
@@ -141,6 +152,27 @@ def rollback(to: int | None, valid_days: int, name: str) -> None:
     from registry.publish.promote import rollback as roll_back
 
     _say_champion(roll_back(name, to, valid_days))
+
+
+@main.command(
+    epilog="\b\nExamples:\n  rejoinder deny forbidden.yaml\n  rejoinder deny --nothing      (takes the list back)\n"
+    "\b\nFILE:\n  replies: [Give me the money.]\n  themes: [weather]"
+)
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True), required=False)
+@click.option("--nothing", is_flag=True, help="Take the champion's list back.")
+@_valid_option
+@name_option
+def deny(file: Path | None, nothing: bool, valid_days: int, name: str) -> None:
+    """Forbid replies and themes, without a build: the champion is signed once more with this list for its own."""
+    from registry.publish.deny import deny as forbid
+    from rejoinder.parts.deny import DenyList, read_deny_list
+
+    if (file is None) != nothing:
+        raise click.UsageError("expected a FILE, or --nothing")
+    denied = read_deny_list(file) if file else DenyList()
+    _say_champion(forbid(denied, name, valid_days))
+    counts = f"{len(denied.replies)} replies and {len(denied.themes)} themes"
+    click.echo(f"denied: {counts}; a node obeys from its next pull on")
 
 
 def _say_champion(promotion: Promotion) -> None:

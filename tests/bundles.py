@@ -21,6 +21,7 @@ from registry.publish.keys import SigningKey, new_key
 from registry.publish.sign import sign
 from registry.pull.install import activate, install_bundle, install_release, locked, part_dir
 from rejoinder.parts import Kind, kinds, required_kinds
+from rejoinder.parts.deny import DenyList, write_deny_list
 from rejoinder.parts.heads import CONTEXT, REPLY, Heads, open_heads
 from rejoinder.parts.heads import write_probes as write_head_probes
 from rejoinder.parts.opened import open_model
@@ -250,6 +251,9 @@ def build_heads(
     index_of_heads(made["index"], made["heads"], manifest, vectorizer, replies)
     made["remarks"] = root / f"remarks{made['index'].name.removeprefix('index')}"
     build_remarks(made["remarks"], made["heads"], manifest, vectorizer)
+    made["deny"] = root / f"deny{made['index'].name.removeprefix('index')}"
+    made["deny"].mkdir()
+    write_deny_list(made["deny"], DenyList(("they know rain!",), ("nothing",)), vectorizer.id)
     return {kind: made[kind] for kind in WHOLE}
 
 

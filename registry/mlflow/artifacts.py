@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ARTIFACTS = "files"  # folder of a run that holds what the version stands for
+PAGES = "pages"  # and the one that holds what people may read beside it
 _BATCH = 1000  # metrics in one request
 
 
@@ -94,6 +95,22 @@ def upload(
             with suppress(Exception):
                 client.set_terminated(run.info.run_id, outcome)
     return version
+
+
+def attach(client: MlflowClient, version: Version, pages: Sequence[Path]) -> None:
+    """Put pages for people beside a version; they belong to no release, and nothing reads them again.
+
+    Args:
+        client: an open client.
+        version: whose run holds them.
+        pages: files; a page of the same name is replaced.
+
+    Raises:
+        TrackingError: if MLflow fails.
+    """
+    with mlflow_errors(f"store the pages of {version.name}"):
+        for page in pages:
+            client.log_artifact(version.run_id, str(page), PAGES)
 
 
 def _log_metrics(client: MlflowClient, run_id: str, metrics: Mapping[str, float]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from registry.errors import NotFoundError, TransferError
-from registry.mlflow.artifacts import download, sizes
+from registry.mlflow.artifacts import download, sizes, upload
 from registry.mlflow.client import Version, aliases, versions
 from registry.mlflow.connection import connect
 from registry.mlflow.uri import redacted_uri
@@ -199,6 +199,26 @@ def fetch_manifest(client: MlflowClient, name: str, kind: Kind, digest: Digest) 
             return manifest, version
         problem = f"missing or of another size: {', '.join(wrong)}"
     raise TransferError(f"{model}: bundle {digest} is incomplete in MLflow: {problem}. Next: register it again")
+
+
+def ensure_bundle(client: MlflowClient, name: str, directory: Path, manifest: Manifest) -> None:
+    """Store a bundle, unless MLflow holds it whole.
+
+    Args:
+        client: an open client.
+        name: of the release.
+        directory: of the bundle, verified.
+        manifest: of the bundle.
+
+    Raises:
+        TrackingError: if MLflow fails.
+        TransferError: if MLflow holds other files than were sent.
+    """
+    try:
+        fetch_manifest(client, name, manifest.kind, manifest.digest)
+    except (NotFoundError, TransferError):
+        tags = {"digest": manifest.digest, "kind": manifest.kind, "vectorizer_id": manifest.vectorizer_id}
+        upload(client, f"{name}-releases", bundle_model(name, manifest.kind), directory, tags)
 
 
 def champion(name: str = DEFAULT_NAME, client: MlflowClient | None = None) -> Release | None:

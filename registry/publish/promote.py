@@ -7,7 +7,7 @@ rises: a rollback is a new release of the old bundles, which pullers take like a
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,12 +26,14 @@ from registry.mlflow.client import Version, drop_alias, set_alias, set_tag
 from registry.mlflow.connection import connect
 from registry.mlflow.promotion_lock import Fence, promotion_lock
 from registry.names import CHAMPION, PREVIOUS, Selector
-from registry.publish.keys import signing_key
+from registry.publish.keys import SigningKey, signing_key
 from registry.publish.new_release import VALID_DAYS, take_serial, upload_release, validity
-from registry.publish.verdict import check_champion, check_judged_digests, read_verdict
+from registry.publish.unjudged import carried
+from registry.publish.verdict import check_champion, check_judged_digests, is_like, read_verdict
 from registry.pull.freshness import check_fresh
 from rejoinder.errors import BundleError
-from rejoinder.release.canonical import parse_clearly
+from rejoinder.parts import Kind
+from rejoinder.release.canonical import Digest, parse_clearly
 from rejoinder.release.document import VERDICT, Release
 from rejoinder.release.proof import verify_consistency
 from rejoinder.release.signature import SIGNED
@@ -105,29 +107,65 @@ def rollback(name: str = DEFAULT_NAME, to: int | None = None, valid_days: int = 
         TrackingError: if MLflow fails.
     """
     client = connect()
-    with signing_key() as key, promotion_lock(client, name) as fence, tempfile.TemporaryDirectory() as parent:
+    with signing_key() as key, promotion_lock(client, name) as fence:
         now = read_catalog(client, name)
         version = now.find(PREVIOUS if to is None else to)
         _check_was_champion(version, now.champion, to)
+        release = reissue(client, fence, now, version, key=key, valid_days=valid_days)
+    return Promotion(release, _serial(now.champion), is_new=True)
+
+
+def reissue(
+    client: MlflowClient,
+    fence: Fence,
+    now: Catalog,
+    version: Version,
+    unjudged: Mapping[Kind, Digest] | None = None,
+    *,
+    key: SigningKey,
+    valid_days: int,
+) -> Release:
+    """Release the judged bundles of a release once more, under a new serial, and make that the champion.
+
+    Args:
+        client: an open client.
+        fence: of the one promoter.
+        now: the releases of the name.
+        version: the release.
+        unjudged: the other bundles, which MLflow holds; by default those of the champion.
+        key: what signs.
+        valid_days: for how long pullers may take the new release.
+
+    Returns:
+        The new release.
+
+    Raises:
+        PromotionError: if the release is no longer whole.
+        PromoterError: if another process is promoting.
+        TrackingError: if MLflow fails.
+    """
+    with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent)
         old = _fit(client, version, folder, now, is_rollback=True)
+        if unjudged is None:
+            unjudged = {kind: m.digest for kind, m in carried(client, now, old.vectorizer_id).items()}
         created, expires = validity(valid_days)
         release = replace(
             old,
             serial=take_serial(client, now),
             created=created,
             expires=expires,
+            bundles={**old.judged, **unjudged},
             signer=key.signer,
             reissues=old.reissues or old.serial,
         )
         documents = {file: (folder / file).read_bytes() for file in SIGNED}
-        metrics = read_verdict(folder / VERDICT).metrics
-        made = upload_release(client, release, documents, key, metrics)
-        if now.champion is not None and _content(now.champion) != _content(version):
-            # So that a scheduled retraining, which makes the same bundles again, does not undo the rollback.
-            set_tag(client, now.champion, ROLLED_BACK, str(release.serial))
-        _move(client, fence, made, now)
-    return Promotion(release, _serial(now.champion), is_new=True)
+        made = upload_release(client, release, documents, key, read_verdict(folder / VERDICT).metrics)
+    if now.champion is not None and not is_like(now.champion, version):
+        # So that a scheduled retraining, which makes the same bundles again, does not undo the rollback.
+        set_tag(client, now.champion, ROLLED_BACK, str(release.serial))
+    _move(client, fence, made, now)
+    return release
 
 
 def _wanted(now: Catalog, which: Selector) -> Version:
@@ -145,7 +183,7 @@ def _check_was_champion(version: Version, champion: Version | None, to: int | No
             f"{version.name} #{version.tags['serial']}: it was never champion. "
             f"Next: rejoinder promote --serial {version.tags['serial']}"
         )
-    if to is None and champion is not None and _content(version) == _content(champion):
+    if to is None and champion is not None and is_like(version, champion):
         raise PromotionError(
             f"{version.name} #{version.tags['serial']}: the release before holds the same bundles as the champion. "
             "Next: rejoinder releases --remote, then rejoinder rollback --to SERIAL"

@@ -6,18 +6,17 @@ version is looked up by the digest of its content first, and created only after 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from registry.errors import NotFoundError, TransferError
-from registry.mlflow.artifacts import upload
+from registry.mlflow.artifacts import attach
 from registry.mlflow.catalog import (
     CHALLENGER,
     DEFAULT_NAME,
     Catalog,
-    bundle_model,
+    ensure_bundle,
     fetch_manifest,
     fetch_release,
     read_catalog,
@@ -29,9 +28,10 @@ from registry.publish.bom import bill_of_materials
 from registry.publish.keys import SigningKey, signing_key
 from registry.publish.new_release import VALID_DAYS, runtime_range, take_serial, upload_release, validity
 from registry.publish.provenance import base_encoder, provenance
+from registry.publish.unjudged import carried
 from registry.publish.verdict import Verdict, check_champion, check_judged, read_verdict
 from rejoinder.parts import VECTORIZER, Kind, in_order
-from rejoinder.release.document import VERDICT, Blessing, Release
+from rejoinder.release.document import VERDICT, Blessing, Release, content_digest
 from rejoinder.release.manifest import Manifest
 from rejoinder.release.proof import verify_bytes, verify_consistency
 
@@ -48,7 +48,11 @@ class Published:
 
 
 def publish(
-    bundles: Mapping[Kind, Path], verdict: Path, name: str = DEFAULT_NAME, valid_days: int = VALID_DAYS
+    bundles: Mapping[Kind, Path],
+    verdict: Path,
+    name: str = DEFAULT_NAME,
+    valid_days: int = VALID_DAYS,
+    pages: Sequence[Path] = (),
 ) -> Published:
     """Register blessed bundles as a signed release and make it the challenger.
 
@@ -58,6 +62,7 @@ def publish(
         verdict: the gate's verdict on all of them.
         name: of the release; each bundle goes to `<name>-<kind>`.
         valid_days: for how long pullers may take the release.
+        pages: put beside the release in MLflow, for people to read.
 
     Returns:
         The release.
@@ -75,15 +80,17 @@ def publish(
     client = connect()
     with signing_key() as key:  # before anything is sent: a missing key should not cost an upload
         manifests = _manifests(client, name, judged, bundles)
-        verify_consistency(f"the candidate for {name}", manifests, manifests[VECTORIZER.bundle].vectorizer_id)
+        vectorizer_id = manifests[VECTORIZER.bundle].vectorizer_id
+        verify_consistency(f"the candidate for {name}", manifests, vectorizer_id)
         now = read_catalog(client, name)
-        if (same := _same(now, judged)) is None:
+        manifests = {**carried(client, now, vectorizer_id), **manifests}
+        if (same := _same(now, judged, manifests)) is None:
             check_champion(judged, now)
         for kind, directory in bundles.items():
-            _ensure_bundle(client, name, directory, manifests[kind])
+            ensure_bundle(client, name, directory, manifests[kind])
         if same is not None and same.number in {version.number for version in now.aliases.values()}:
             return Published(fetch_release(same), is_new=False)
-        return _challenge(client, name, judged, manifests, key=key, valid_days=valid_days)
+        return _challenge(client, name, judged, manifests, pages, key=key, valid_days=valid_days)
 
 
 def _challenge(
@@ -91,6 +98,7 @@ def _challenge(
     name: str,
     judged: Verdict,
     manifests: Mapping[Kind, Manifest],
+    pages: Sequence[Path],
     *,
     key: SigningKey,
     valid_days: int,
@@ -98,16 +106,15 @@ def _challenge(
     """Make the release of bundles that have arrived, and make it the challenger."""
     with promotion_lock(client, name) as fence:
         now = read_catalog(client, name)
-        same = _same(now, judged)
+        same = _same(now, judged, manifests)
         if same is None:
             serial = take_serial(client, now)
-            release = _draft(
-                judged, manifests[VECTORIZER.bundle], name, serial=serial, key=key, valid_days=valid_days
-            )
+            release = _draft(judged, manifests, name, serial=serial, key=key, valid_days=valid_days)
             documents = _documents(release, manifests, judged)
             version = upload_release(client, release, documents, key, judged.metrics)
         else:  # registered before, and killed before it became the challenger
             release, version = fetch_release(same), same
+        attach(client, version, pages)
         if now.champion is None or now.champion.number != version.number:
             fence.check()
             set_alias(client, version, CHALLENGER)
@@ -125,9 +132,9 @@ def _manifests(
     }
 
 
-def _same(now: Catalog, judged: Verdict) -> Version | None:
+def _same(now: Catalog, judged: Verdict, manifests: Mapping[Kind, Manifest]) -> Version | None:
     """The champion, if it holds these bundles; else the newest release, if it holds them by this very verdict."""
-    content = judged.content(now.name)
+    content = content_digest(now.name, {kind: manifest.digest for kind, manifest in manifests.items()})
     if now.champion is not None and now.champion.tags.get("content") == content:
         return now.champion
     newest = now.releases[0] if now.releases else None
@@ -137,7 +144,13 @@ def _same(now: Catalog, judged: Verdict) -> Version | None:
 
 
 def _draft(
-    judged: Verdict, model: Manifest, name: str, *, serial: int, key: SigningKey, valid_days: int
+    judged: Verdict,
+    manifests: Mapping[Kind, Manifest],
+    name: str,
+    *,
+    serial: int,
+    key: SigningKey,
+    valid_days: int,
 ) -> Release:
     created, expires = validity(valid_days)
     return Release(
@@ -145,8 +158,8 @@ def _draft(
         serial=serial,
         created=created,
         expires=expires,
-        vectorizer_id=model.vectorizer_id,
-        bundles=judged.bundles,
+        vectorizer_id=manifests[VECTORIZER.bundle].vectorizer_id,
+        bundles={kind: manifest.digest for kind, manifest in manifests.items()},
         runtime=runtime_range(),
         blessed=Blessing("gate", judged.digest),
         signer=key.signer,
@@ -158,11 +171,3 @@ def _documents(release: Release, manifests: Mapping[Kind, Manifest], judged: Ver
     base = base_encoder(origin)
     bill = bill_of_materials(release, manifests, judged.metrics, *([base] if base else []))
     return {VERDICT: judged.data, "provenance.json": origin, "bom.json": bill}
-
-
-def _ensure_bundle(client: MlflowClient, name: str, directory: Path, manifest: Manifest) -> None:
-    try:
-        fetch_manifest(client, name, manifest.kind, manifest.digest)
-    except (NotFoundError, TransferError):
-        tags = {"digest": manifest.digest, "kind": manifest.kind, "vectorizer_id": manifest.vectorizer_id}
-        upload(client, f"{name}-releases", bundle_model(name, manifest.kind), directory, tags)

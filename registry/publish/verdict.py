@@ -12,9 +12,8 @@ from typing import Any
 from registry.errors import VerdictError
 from registry.mlflow.catalog import Catalog
 from registry.mlflow.client import Version
-from rejoinder.parts import Kind, kinds_problem, required_kinds
+from rejoinder.parts import Kind, kinds_problem, part_of, required_kinds
 from rejoinder.release.canonical import Digest, digest_bytes, digest_file, is_digest
-from rejoinder.release.document import content_digest
 from rejoinder.release.manifest import MANIFEST
 
 BLESSED = "BLESSED"
@@ -37,17 +36,6 @@ class Verdict:
     bundles: Mapping[Kind, Digest]
     champion: Digest | None
     metrics: Mapping[str, float]
-
-    def content(self, name: str) -> Digest:
-        """What `Release.content` is for a release of these bundles.
-
-        Args:
-            name: of the release.
-
-        Returns:
-            The digest.
-        """
-        return content_digest(name, self.bundles)
 
 
 def read_verdict(path: Path) -> Verdict:
@@ -135,7 +123,8 @@ def check_judged_digests(verdict: Verdict, found: Mapping[Kind, str], whose: str
     Raises:
         VerdictError: naming every bundle that the gate has not judged.
     """
-    wrong = [kind for kind in found if found[kind] != verdict.bundles.get(kind)]
+    about = [kind for kind in found if part_of(kind).judged or kind in verdict.bundles]
+    wrong = [kind for kind in about if found[kind] != verdict.bundles.get(kind)]
     lines = [
         f"  - {kind}: the gate judged {verdict.bundles.get(kind, 'none')}, {whose} is {found[kind]}"
         for kind in wrong
@@ -149,7 +138,8 @@ def check_judged_digests(verdict: Verdict, found: Mapping[Kind, str], whose: str
 def check_champion(verdict: Verdict, catalog: Catalog) -> None:
     """Check that the verdict was reached against what is champion now.
 
-    A release that holds the champion's bundles under an older serial will do: it is the same to compare with.
+    A release that holds the champion's bundles under an older serial will do: it is the same to compare with. So
+    will one that differs in what no gate judges.
 
     Args:
         verdict: what the gate said.
@@ -162,7 +152,7 @@ def check_champion(verdict: Verdict, catalog: Catalog) -> None:
     if now is None:
         fine = verdict.champion is None
     else:
-        same = {v.tags.get("digest") for v in catalog.releases if _content(v) == _content(now)}
+        same = {v.tags.get("digest") for v in catalog.releases if is_like(v, now)}
         fine = verdict.champion in same
     if not fine:
         raise VerdictError(
@@ -172,5 +162,6 @@ def check_champion(verdict: Verdict, catalog: Catalog) -> None:
         )
 
 
-def _content(version: Version) -> str | None:
-    return version.tags.get("content")
+def is_like(version: Version, other: Version) -> bool:
+    """Whether two releases hold the same judged bundles, as far as their tags say."""
+    return any(version.tags.get(tag) == other.tags.get(tag) is not None for tag in ("content", "verdict"))

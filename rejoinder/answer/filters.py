@@ -66,8 +66,11 @@ def drop_unfit(state: State) -> State:
     Only a release with remarks has something to say in their place: without, retrieved replies are judged mildly.
     """
     rules, strictly = Rules(state.dialogue), state.release.remarks is not None
+    denied = state.release.denied
 
     def reason(candidate: Candidate) -> str | None:
+        if denied is not None and denied.denies(candidate.text, candidate.source):
+            return "denied"
         return rules.reason(candidate.text, retrieved=strictly and candidate.source == REPLIES.name)
 
     judged = state.drop(reason)

@@ -29,6 +29,7 @@ class Part:
         module: opens, probes and measures it (`rejoinder.parts.opening.PartModule`); imported only after proof.
         purpose: one sentence for the bill of materials.
         required: whether every release has it; a release made before an optional part joined simply lacks it.
+        judged: whether a build makes it and the gate judges it; what is not only takes away what may be said.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Part:
     module: str
     purpose: str
     required: bool = False
+    judged: bool = True
 
 
 PARTS: tuple[Part, ...] = (
@@ -90,8 +92,18 @@ PARTS: tuple[Part, ...] = (
         module="rejoinder.parts.remarks",
         purpose="Replies written for the character by the project (Apache-2.0), and the turns that call for them",
     ),
+    Part(
+        name="deny",
+        bundle="deny",
+        files=r"deny\.json",
+        facts=("replies", "themes"),
+        ties=(),
+        module="rejoinder.parts.deny",
+        purpose="What the operator has forbidden to say",
+        judged=False,
+    ),
 )
-VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS = PARTS[:5]
+VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, DENY = PARTS[:6]
 
 
 def kinds() -> tuple[Kind, ...]:

@@ -22,7 +22,7 @@ from rejoinder.errors import (
     RejoinderError,
     StoreError,
 )
-from rejoinder.parts import HEADS, PHRASES, REMARKS, REPLIES, VECTORIZER, Kind, Part, in_order
+from rejoinder.parts import DENY, HEADS, PHRASES, REMARKS, REPLIES, VECTORIZER, Kind, Part, in_order
 from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.release.document import Release
 from rejoinder.release.forms import Execution, executions_of
@@ -34,6 +34,7 @@ from rejoinder.store.store import Store
 
 if TYPE_CHECKING:
     from rejoinder.parts.cached import CachedVectorizer
+    from rejoinder.parts.deny import DenyList
     from rejoinder.parts.heads import Heads
     from rejoinder.parts.phrases import PhraseCache
     from rejoinder.parts.remarks import Remarks
@@ -83,6 +84,11 @@ class OpenRelease:
     def remarks(self) -> Remarks | None:
         """What was prepared to be said; None in a release without."""
         return cast("Remarks | None", self.parts.get(REMARKS.bundle))
+
+    @property
+    def denied(self) -> DenyList | None:
+        """What must not be said; None in a release without such a list."""
+        return cast("DenyList | None", self.parts.get(DENY.bundle))
 
     def close(self) -> None:
         """Give the lease back: the store may remove this release once it is neither current nor previous."""

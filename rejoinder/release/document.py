@@ -15,7 +15,7 @@ from typing import Any
 
 from rejoinder import __version__
 from rejoinder.errors import ConsistencyError, FormatError, IntegrityError, Problem
-from rejoinder.parts import Kind, kinds_problem, required_kinds
+from rejoinder.parts import Kind, in_order, kinds_problem, required_kinds
 from rejoinder.release.canonical import (
     Digest,
     canonical_json,
@@ -97,6 +97,11 @@ class Release:
     def content(self) -> Digest:
         """Digest of what is released: equal bundles are the same content, whenever and by whichever verdict."""
         return content_digest(self.name, self.bundles)
+
+    @property
+    def judged(self) -> dict[Kind, Digest]:
+        """The bundles that a build made and the gate judged."""
+        return {part.bundle: self.bundles[part.bundle] for part in in_order(self.bundles) if part.judged}
 
     def has_expired(self, now: datetime) -> bool:
         """Whether its time is over.

@@ -34,7 +34,17 @@ def test_from_register_to_ask(registry_name: str, mine: Installed, tmp_path: Pat
     assert run("pull", "--name", registry_name, *at).stdout.startswith(f"up to date: {registry_name} #1")
     assert run("releases", *at).stdout.startswith(f"* {registry_name} #1")
     assert run("verify", *at).exit_code == 0
-    assert run("ask", "I feel lonely", *at).stdout.strip() in REPLIES
+    answer = run("ask", "I feel lonely", *at).stdout.strip()
+    assert answer in REPLIES
+
+    (tmp_path / "forbidden.yaml").write_text(f"replies: ['{answer}']")
+    told = run("deny", tmp_path / "forbidden.yaml", "--name", registry_name).stdout
+    assert told.startswith(f"champion: {registry_name} #2")
+    assert "denied: 1 replies and 0 themes" in told
+    assert run("pull", "--name", registry_name, *at).stdout.startswith(f"installed: {registry_name} #2")
+    assert run("ask", "I feel lonely", *at).stdout.strip() not in ("", answer)
+    assert run("deny", "--nothing", "--name", registry_name).stdout.startswith(f"champion: {registry_name} #3")
+    assert run("deny", "--name", registry_name).exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from registry.errors import TrackingError, TransferError, VerdictError
-from registry.mlflow.artifacts import sizes, upload
+from registry.mlflow.artifacts import PAGES, sizes, upload
 from registry.mlflow.catalog import bundle_model, champion, read_catalog
 from registry.mlflow.client import drop_alias, versions
 from registry.mlflow.connection import connect
@@ -41,6 +41,16 @@ def test_a_blessed_build_becomes_a_release(registry_name: str, mine: Installed, 
     assert version.tags["content"] == release.content
     assert client.get_run(version.run_id).data.metrics == {"r_1": 0.4, "cpu/ms": 3.0}
     assert set(sizes(version.source)) == {*SIGNED, SIGNATURE}
+
+
+def test_pages_lie_beside_the_release(registry_name: str, mine: Installed, tmp_path: Path) -> None:
+    verdict, page = write_verdict(tmp_path / "v.json", mine.bundles), tmp_path / "replies.html"
+    page.write_text("<p>read me</p>")
+    client = connect()
+    for _ in range(2):
+        publish(mine.bundles, verdict, registry_name, pages=[page])
+        (version,) = read_catalog(client, registry_name).releases
+        assert [file.path for file in client.list_artifacts(version.run_id, PAGES)] == [f"{PAGES}/replies.html"]
 
 
 def test_registering_again_changes_nothing(registry_name: str, mine: Installed, tmp_path: Path) -> None:
