@@ -48,7 +48,9 @@ def is_stale(workspace: Workspace) -> bool:
 
 def register(workspace: Workspace) -> Release:
     """Register what the DAG has built: the challenger."""
-    return publish(workspace.bundles, workspace.verdict, workspace.name, pages=[workspace.replies]).release
+    return publish(
+        workspace.bundles, workspace.verdict, workspace.name, pages=[workspace.replies, workspace.guarded]
+    ).release
 
 
 def promote(workspace: Workspace, release: Release) -> None:

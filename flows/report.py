@@ -11,7 +11,7 @@ from rich.table import Table
 
 from flows.train import Trained
 from flows.workspace import Workspace
-from rejoinder.parts import PHRASES
+from rejoinder.parts import GUARD, PHRASES
 
 _SYSTEMS = ("random", "length", "bm25", "untuned", "teacher", "served")
 
@@ -34,7 +34,8 @@ def report(workspace: Workspace, trained: Trained, minutes: float) -> Table:
         table.add_row(name, value)
     for answer in trained.answers:
         table.add_row("answer", f"{answer.turn}  ->  {answer.reply}")
-    table.add_row("to read", str(workspace.replies.resolve()))
+    for page in (workspace.replies, workspace.guarded):
+        table.add_row("to read", str(page.resolve()))
     return table
 
 
@@ -51,6 +52,7 @@ def _figures(workspace: Workspace) -> list[tuple[str, str]]:
         ("sizes", ", ".join(f"{kind} {mb:.1f} MB" for kind, mb in metrics["sizes_mb"].items())),
         ("opening", _opening(metrics["opening"])),
         (PHRASES.bundle, _cache(metrics[PHRASES.bundle])),
+        (GUARD.name, _guard(metrics[GUARD.name])),
     ]
 
 
@@ -67,6 +69,11 @@ def _opening(opening: dict[str, float]) -> str:
 def _cache(cache: dict[str, float]) -> str:
     messages, turns = cache["later_messages_covered"], cache["later_turns_covered"]
     return f"{cache[PHRASES.name]:,} phrases cover {messages:.1%} of later messages, {turns:.1%} of later turns"
+
+
+def _guard(guard: dict[str, Any]) -> str:
+    cared, alarms = f"{guard['cared_for']:.0%} of distress", f"{guard['look_alike_alarms']:.1%} of look-alikes"
+    return f"care for {cared} and {alarms}; the router finds {guard['router']['found']:.0%} of questions to it"
 
 
 def program(name: str) -> str:

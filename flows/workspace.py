@@ -55,6 +55,11 @@ class Workspace:
         return self.build / "benchmark" / "replies.html"
 
     @property
+    def guarded(self) -> Path:
+        """The page of replies to the suites of the guard."""
+        return self.build / "benchmark" / "guard.html"
+
+    @property
     def verdict(self) -> Path:
         """The gate's verdict."""
         return self.build / "gate" / "verdict.json"

@@ -32,7 +32,7 @@ _EXAMPLES = f"""{EXAMPLES.rstrip()} --remote
 """
 _DIRECTORY = click.Path(path_type=Path, file_okay=False)
 Command = Callable[..., Any]
-_REPLIES = Path("build/benchmark/replies.html")
+_PAGES = (Path("build/benchmark/replies.html"), Path("build/benchmark/guard.html"))
 _BUILT = tuple(part.bundle for part in PARTS if part.judged)
 
 
@@ -104,7 +104,7 @@ def releases(remote: bool, name: str, root: Path | None) -> None:
     "pages",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     multiple=True,
-    help="Put beside the release in MLflow, for people to read.  [default: build/benchmark/replies.html, if there]",
+    help="Put beside the release in MLflow, for people to read.  [default: the benchmark's]",
 )
 @_valid_option
 @name_option
@@ -124,7 +124,7 @@ def register(
 
     chosen = parts or read_verdict(verdict).bundles
     bundles = {kind: given[kind] or built_bundle(kind) for kind in chosen}
-    published = publish(bundles, verdict, name, valid_days, pages or [p for p in (_REPLIES,) if p.exists()])
+    published = publish(bundles, verdict, name, valid_days, pages or [page for page in _PAGES if page.exists()])
     click.echo(f"{'registered' if published.is_new else 'already registered'}: {published.release}")
     if published.release.signer.name == "development":
         click.echo(

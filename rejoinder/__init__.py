@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rejoinder.process import disable_telemetry
 
 if TYPE_CHECKING:
+    from rejoinder.answer.assistant import Assistant
     from rejoinder.answer.reply import Reply
     from rejoinder.dialogue import Dialogue
     from rejoinder.errors import (
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Assistant",
     "BundleError",
     "ConsistencyError",
     "Dialogue",
@@ -54,6 +56,7 @@ __all__ = [
 
 #: Where what is no error lives.
 _MODULES = {
+    "Assistant": "rejoinder.answer.assistant",
     "Dialogue": "rejoinder.dialogue",
     "Holder": "rejoinder.serving.holder",
     "Reply": "rejoinder.answer.reply",

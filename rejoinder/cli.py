@@ -80,11 +80,35 @@ def main() -> None:
 @click.argument("text", required=False)
 @click.option("--trace", is_flag=True, help="Show on standard error how the reply came about.")
 @click.option("--json", "as_json", is_flag=True, help="Print reply and trace as one JSON object.")
+@click.option(
+    "--deadline-ms",
+    default=1000.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="An answer comes of what is ready by then; 0 to wait for everything.",
+)
+@click.option(
+    "--explore",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of answers that are drawn among the best candidates.",
+)
+@click.option("--seed", type=int, help="Of what is drawn.")
 @store_option
 @_provider_option
 @click.pass_context
 def ask(
-    context: click.Context, *, text: str | None, trace: bool, as_json: bool, root: Path | None, provider: str | None
+    context: click.Context,
+    *,
+    text: str | None,
+    trace: bool,
+    as_json: bool,
+    deadline_ms: float,
+    explore: float,
+    seed: int | None,
+    root: Path | None,
+    provider: str | None,
 ) -> None:
     """Answer a text or a dialogue. A dialogue comes on standard input: one turn a line, the user's last."""
     from rejoinder.dialogue import Dialogue
@@ -93,14 +117,16 @@ def ask(
         raise click.UsageError("nothing to answer: give TEXT, or pipe a dialogue in, one turn a line")
     dialogue = Dialogue.from_lines(_piped_lines() if text is None else [text])
 
-    from rejoinder.answer.responder import Responder
+    from rejoinder.answer.choose import Exploration
+    from rejoinder.answer.responder import Options, Responder
     from rejoinder.answer.show import as_dict, print_trace
     from rejoinder.parts.opened import open_current
 
     start = time.perf_counter()
     opened = open_current(open_store(root), provider and PROVIDERS[provider])
     open_ms = 1000 * (time.perf_counter() - start)
-    reply = Responder(opened).answer(dialogue)
+    options = Options(deadline_ms / 1000 or None, Exploration(explore), seed)
+    reply = Responder(opened, options=options).answer(dialogue)
     if as_json:
         click.echo(json.dumps(as_dict(reply, open_ms), ensure_ascii=False))
     elif reply.text is not None:

@@ -19,6 +19,8 @@ STAGES = (
     "cache",
     "index",
     "remarks",
+    "guard",
+    "intents",
     "audit",
     "benchmark",
     "gate",

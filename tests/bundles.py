@@ -42,6 +42,7 @@ from rejoinder.release.trust import read_public_key
 from rejoinder.release.vectorizer_spec import VectorizerId, VectorizerSpec
 from rejoinder.store.store import Store
 from rejoinder.text import NORMALIZATION_VERSION
+from tests.guards import build_guard, build_intents
 
 #: The key that signs the tests' releases; tests/conftest.py makes it believed.
 KEY = Path(os.environ.get("REJOINDER_TEST_KEY") or new_key("publisher", Path(tempfile.mkdtemp())).private)
@@ -251,6 +252,9 @@ def build_heads(
     index_of_heads(made["index"], made["heads"], manifest, vectorizer, replies)
     made["remarks"] = root / f"remarks{made['index'].name.removeprefix('index')}"
     build_remarks(made["remarks"], made["heads"], manifest, vectorizer)
+    for kind, build in (("guard", build_guard), ("intents", build_intents)):
+        made[kind] = root / f"{kind}{made['index'].name.removeprefix('index')}"
+        build(made[kind], vectorizer)
     made["deny"] = root / f"deny{made['index'].name.removeprefix('index')}"
     made["deny"].mkdir()
     write_deny_list(made["deny"], DenyList(("they know rain!",), ("nothing",)), vectorizer.id)

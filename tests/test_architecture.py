@@ -25,7 +25,8 @@ DAG: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 #: Modules that a stage reaches by other ways than an import, and why.
 RUN_BY_NAME = {
-    "benchmark": ["stages.benchmark.open_cost"],  # a process of its own
+    # A process of its own, and parts that are imported once they are proved.
+    "benchmark": ["stages.benchmark.open_cost", "rejoinder.parts.deny", "rejoinder.parts.intents"],
     # Great Expectations imports it by name.
     "validate": ["stages.checks.view"],
     "dialogues": ["stages.checks.view"],

@@ -45,6 +45,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "dim": 32, "hidden": 32, "batch_size": 64, "max_steps": 4, "validate_every": 4, "warmup_steps": 1,
     },
     "base": {"people": 2, "near": 0.5},
+    "guard": {"most_examples": 12, "ordinary": 60, "folds": 2},
+    "intents": {"most_phrases": 4, "ordinary": 60, "folds": 2},
     "audit": {"ngram_users": [2, 1, 1], "people": 2, "near": 0.5},
     "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100, "replayed": 5},
     "gate": {
@@ -52,6 +54,7 @@ SMALL: dict[str, dict[str, Any]] = {
         "min_r_at_1": 0.0, "min_over_bm25": -1.0, "min_speed_ratio": 0.01,
         "max_ask_cpu_s": 60.0, "max_echoes": 1.0, "max_one_word": 1.0, "max_answer_ms": 5000.0,
         "max_index_memory_mb": 500.0,
+        "min_cared_for": 0.0, "max_look_alike_alarms": 1.0, "max_ordinary_alarms": 1.0, "max_agreed": 1.0,
     },
 }  # fmt: skip
 

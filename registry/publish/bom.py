@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
 from rejoinder import __version__
-from rejoinder.parts import VECTORIZER, Kind, in_order, part_of
+from rejoinder.parts import GUARD, VECTORIZER, Kind, in_order, part_of
 from rejoinder.release.canonical import Digest, canonical_json
 from rejoinder.release.document import Release, parse_time
 from rejoinder.release.manifest import MANIFEST, Manifest
@@ -118,7 +118,9 @@ def bill_of_materials(
     for part in in_order(manifests):
         component = by_ref[f"bundle/{part.bundle}"]
         if part == VECTORIZER:
-            component["modelCard"] = _model_card(manifests[part.bundle], metrics)
+            component["modelCard"] = _model_card(
+                manifests[part.bundle], metrics, is_guarded=GUARD.bundle in manifests
+            )
         else:
             component["data"] = [{"type": "dataset", "name": part.bundle, "description": part.purpose}]
     return canonical_json(document)
@@ -272,7 +274,7 @@ def _tools() -> ToolRepository:
     return ToolRepository(components=[writer, ours])
 
 
-def _model_card(model: Manifest, metrics: Mapping[str, float]) -> dict[str, Any]:
+def _model_card(model: Manifest, metrics: Mapping[str, float], *, is_guarded: bool) -> dict[str, Any]:
     spec = model.facts[VECTORIZER.name]
     return {
         "modelParameters": {
@@ -287,7 +289,8 @@ def _model_card(model: Manifest, metrics: Mapping[str, float]) -> dict[str, Any]
         "considerations": {
             "useCases": ["Finding a fitting reply in open-domain chat, among replies that people gave"],
             "technicalLimitations": [
-                f"Reads {spec['max_length']} tokens of a text; a longer one loses its beginning"
+                f"Reads {spec['max_length']} tokens of a text; a longer one loses its beginning",
+                *(_GUARD_LIMITS if is_guarded else ()),
             ],
             "ethicalConsiderations": [
                 {
@@ -300,6 +303,11 @@ def _model_card(model: Manifest, metrics: Mapping[str, float]) -> dict[str, Any]
     }
 
 
+#: What whoever deploys a guard must know; how often it is right stands among the metrics (`guard/...`).
+_GUARD_LIMITS = (
+    "The guard was tested on suites in English by other hands than its examples; it knows no other language",
+    "It misses distress in veiled words more often than in plain ones, and calls nobody: it names helplines",
+)
 _LOGS = {
     "type": "dataset",
     "name": "chat logs",

@@ -11,7 +11,7 @@ import numpy as np
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
 from rejoinder.dialogue import Dialogue
-from rejoinder.parts import REPLIES
+from rejoinder.parts import GUARD, REPLIES
 from rejoinder.text import normalize, words_of
 
 #: A candidate is a turn again if they share this part of the shorter one's words (overlap coefficient) ...
@@ -69,6 +69,8 @@ def drop_unfit(state: State) -> State:
     denied = state.release.denied
 
     def reason(candidate: Candidate) -> str | None:
+        if candidate.source.startswith(f"{GUARD.name}/"):
+            return None  # care is said, and said again, rather than nothing
         if denied is not None and denied.denies(candidate.text, candidate.source):
             return "denied"
         return rules.reason(candidate.text, retrieved=strictly and candidate.source == REPLIES.name)

@@ -16,10 +16,12 @@ def remark(state: State) -> State:
     remarks = state.release.remarks
     if remarks is None or state.turns is None or state.vector is None:
         return state
+    last = _candidates(remarks, remarks.last_resort(), state.vector)
+    if state.route:  # its own answers may all have been said
+        return replace(state, candidates=(*state.candidates, *last))
     theme, fit = remarks.nearest(state.turns[-1], state.vector)
     # What was said alone says little in the midst of a talk: the heads, who read the turns before, have their say.
     first = _candidates(remarks, theme if fit >= remarks.facts["min_fit"] else None, state.vector)
-    last = _candidates(remarks, remarks.last_resort(), state.vector)
     least = remarks.facts["min_score"]
     retrieved = tuple(
         replace(candidate, dropped="weak") if candidate.score < least else candidate

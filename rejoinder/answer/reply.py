@@ -17,7 +17,8 @@ class Candidate:
         score: inner product with the context, at most 1.
         senders: distinct people who said it; None if nobody has: it was written for the release.
         dropped: why it may not be said, or None.
-        source: which part of the release it comes from, and for remarks the theme: "replies", "remarks/greeting".
+        source: which part of the release it comes from, and what of it: "replies", "remarks/greeting",
+            "intents/asks-name", "guard/self-harm".
     """
 
     text: str
@@ -56,6 +57,9 @@ class Trace:
         sources: where the vector of each turn that was read came from, oldest first: "cold", "hot" or "model".
         candidates: best first, the dropped ones too.
         steps: in the order they ran.
+        route: who answered: "guard/<kind>", "intents/<name>", or "free".
+        probability: with which this reply was chosen among the candidates; 1 where nothing was left to chance.
+        fallback: "nothing_fits" if every candidate was unfit, "too_late" if none was ready in time, else empty.
     """
 
     release: str
@@ -63,6 +67,9 @@ class Trace:
     sources: tuple[str, ...]
     candidates: tuple[Candidate, ...]
     steps: tuple[StepTrace, ...]
+    route: str = "free"
+    probability: float = 1.0
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)

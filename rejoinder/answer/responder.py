@@ -1,50 +1,90 @@
-"""Responder: runs the steps of an answer and traces them."""
+"""Responder: runs the steps of an answer and traces them; what is late is left out, and an answer always comes."""
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import date
+from random import Random
 
-from rejoinder.answer.choose import choose
+from rejoinder.answer.choose import Exploration, choose, explore
 from rejoinder.answer.filters import drop_unfit
+from rejoinder.answer.guard import listen, veto, watch
 from rejoinder.answer.remark import remark
 from rejoinder.answer.reply import Reply, StepTrace, Trace
 from rejoinder.answer.retrieve import encode, retrieve
+from rejoinder.answer.route import route
 from rejoinder.answer.state import State, Step
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import InputError
+from rejoinder.parts import REMARKS
 from rejoinder.parts.cached import dearest
 from rejoinder.parts.opened import OpenRelease
+from rejoinder.parts.themes import LAST_RESORT
 
 #: How an answer is made, in this order.
 STEPS: tuple[Step, ...] = (
+    Step("listen", listen, is_quick=True),
     Step("encode", encode),
+    Step("watch", watch),
+    Step("route", route),
     Step("retrieve", retrieve),
     Step("remark", remark),
-    Step("filter", drop_unfit),
-    Step("choose", choose),
+    Step("filter", drop_unfit, is_quick=True),
+    Step("veto", veto, is_quick=True),
+    Step("choose", choose, is_quick=True),
 )
+NOTHING_FITS, TOO_LATE = "nothing_fits", "too_late"
+_THREADS = 4 * (os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a responder answers.
+
+    Attributes:
+        deadline_s: seconds after which an answer comes of what is ready; None to wait for everything.
+        exploration: how the choice leaves the best candidate; never, by default.
+        seed: of its draws; None for another one each time.
+    """
+
+    deadline_s: float | None = None
+    exploration: Exploration = field(default_factory=Exploration)
+    seed: int | None = None
 
 
 class Responder:
     """Answers with one open release. Safe to share between threads."""
 
-    def __init__(self, opened: OpenRelease, steps: Sequence[Step] | None = None) -> None:
+    def __init__(
+        self, opened: OpenRelease, steps: Sequence[Step] | None = None, options: Options | None = None
+    ) -> None:
         """Take over a release.
 
         Args:
             opened: proved and loaded.
             steps: how it answers; by default `STEPS`.
+            options: deadline and exploration; by default neither.
         """
         self._opened = opened
+        self._options = options or Options()
+        self._random, self._drawing = Random(self._options.seed), threading.Lock()  # noqa: S311 (no secret)
         self._steps = tuple(STEPS if steps is None else steps)
+        self._workers: ThreadPoolExecutor | None = None
+        if self._options.deadline_s is not None:
+            self._workers = ThreadPoolExecutor(_THREADS, "rejoinder-answer")
 
-    def answer(self, dialogue: Dialogue) -> Reply:
+    def answer(self, dialogue: Dialogue, today: date | None = None) -> Reply:
         """Answer the last turn of a dialogue.
 
         Args:
             dialogue: oldest turn first.
+            today: for what is answered on some days only; by default today, where the release is at home.
 
         Returns:
             The reply and its trace.
@@ -54,24 +94,92 @@ class Responder:
         """
         if not dialogue.turns:
             raise InputError("nothing to answer: expected at least one turn, got none")
-        state = State(self._opened, dialogue)
-        traces = []
+        intents = self._opened.intents
+        day = today or (intents.today() if intents is not None else date.min)
+        done: list[tuple[State, StepTrace]] = []
+        start = State(self._opened, dialogue, today=day)
+        is_late = not self._run_in_time(start, done)
+        for step in self._steps[len(done) :]:  # of a copy of what was done in time: the worker may go on
+            if step.is_quick:
+                done.append(self._timed(step, done[-1][0] if done else start))
+        state, traces = done[-1][0], tuple(trace for _, trace in done)
+        return _reply(state, traces, is_late=is_late)
+
+    def answer_all(self, dialogues: Sequence[Dialogue], today: date | None = None) -> list[Reply]:
+        """Answer many dialogues, the same as one by one, but encode what is new in batches.
+
+        Args:
+            dialogues: each oldest turn first.
+            today: as for `answer`.
+
+        Returns:
+            The replies, in order.
+
+        Raises:
+            InputError: if one of them has no turn.
+        """
+        heads = self._opened.heads
+        if heads is not None:
+            read = [turn.text for dialogue in dialogues for turn in dialogue.turns[-heads.turns :]]
+            self._opened.encoder.encode(list(dict.fromkeys(read)))
+        return [self.answer(dialogue, today) for dialogue in dialogues]
+
+    def _run_in_time(self, start: State, done: list[tuple[State, StepTrace]]) -> bool:
+        """Run all steps; false if the deadline came first, with what was done by then in `done`."""
+        if self._workers is None:
+            self._run(start, done)
+            return True
+        working: list[tuple[State, StepTrace]] = []
+        future = self._workers.submit(self._run, start, working)
+        try:
+            future.result(self._options.deadline_s)
+        except TimeoutError:
+            future.cancel()
+        done.extend(list(working))
+        return len(done) == len(self._steps)
+
+    def _run(self, state: State, done: list[tuple[State, StepTrace]]) -> None:
         for step in self._steps:
-            state, trace = _timed(step, state)
-            traces.append(trace)
-        source, release = dearest(state.sources), str(self._opened.release)
-        return Reply(state.text, Trace(release, source, state.sources, state.candidates, tuple(traces)))
+            done.append(self._timed(step, state))
+            state = done[-1][0]
+
+    def _timed(self, step: Step, before: State) -> tuple[State, StepTrace]:
+        start = time.perf_counter()
+        after = explore(before, self._options.exploration, self._draw) if step.run is choose else step.run(before)
+        milliseconds = 1000 * (time.perf_counter() - start)
+        given = left = _fates(before)
+        if after.candidates is not before.candidates:
+            left = _fates(after)
+        dropped = {why: left[why] - given[why] for why in left if why is not None and left[why] > given[why]}
+        return after, StepTrace(step.name, milliseconds, given[None], left[None], dropped)
+
+    def _draw(self) -> float:
+        with self._drawing:
+            return self._random.random()
 
 
-def _timed(step: Step, before: State) -> tuple[State, StepTrace]:
-    start = time.perf_counter()
-    after = step.run(before)
-    milliseconds = 1000 * (time.perf_counter() - start)
-    given = left = _fates(before)
-    if after.candidates is not before.candidates:
-        left = _fates(after)
-    dropped = {why: left[why] - given[why] for why in left if why is not None and left[why] > given[why]}
-    return after, StepTrace(step.name, milliseconds, given[None], left[None], dropped)
+def _reply(state: State, traces: tuple[StepTrace, ...], *, is_late: bool) -> Reply:
+    release, fallback = state.release, ""
+    chosen = next((c for c in state.candidates if c.dropped is None and c.text == state.text), None)
+    if chosen is not None and chosen.source == f"{REMARKS.name}/{LAST_RESORT}":
+        fallback = NOTHING_FITS
+    if state.text is None and is_late:
+        texts = release.intents.too_late() if release.intents is not None else ()
+        text = texts[len(state.dialogue.turns) // 2 % len(texts)] if texts else None
+        state, fallback = replace(state, text=text), TOO_LATE
+    return Reply(
+        state.text,
+        Trace(
+            release=str(release.release),
+            source=dearest(state.sources),
+            sources=state.sources,
+            candidates=state.candidates,
+            steps=traces,
+            route=state.route or "free",
+            probability=state.probability,
+            fallback=fallback,
+        ),
+    )
 
 
 def _fates(state: State) -> Counter[str | None]:

@@ -19,9 +19,18 @@ def encode(state: State) -> State:
         encoded = release.encoder.encode([context_text(state.dialogue.texts, turns)])
         return replace(state, vector=encoded.vectors[0], sources=encoded.sources)
     last = _last_turns(state.dialogue, release.heads.turns)
-    encoded = release.encoder.encode([turn.text for turn in last])
-    vector = release.heads.context(encoded.vectors, [turn.speaker == "bot" for turn in last])
-    return replace(state, read=tuple(last), turns=encoded.vectors, vector=vector, sources=encoded.sources)
+    row = {text: n for n, text in enumerate(dict.fromkeys([turn.text for turn in last] + list(state.said)))}
+    encoded = release.encoder.encode(list(row))  # whoever reads them: in one batch
+    read = [row[turn.text] for turn in last]
+    vector = release.heads.context(encoded.vectors[read], [turn.speaker == "bot" for turn in last])
+    return replace(
+        state,
+        read=tuple(last),
+        turns=encoded.vectors[read],
+        said_vectors=encoded.vectors[[row[text] for text in state.said]],
+        vector=vector,
+        sources=tuple(encoded.sources[n] for n in read),
+    )
 
 
 def _last_turns(dialogue: Dialogue, most: int) -> list[Turn]:
@@ -31,7 +40,9 @@ def _last_turns(dialogue: Dialogue, most: int) -> list[Turn]:
 
 
 def retrieve(state: State) -> State:
-    """Take the replies nearest to the context's vector as candidates."""
+    """Take the replies nearest to the context's vector as candidates, where the talk is free."""
+    if state.route:
+        return state
     if state.vector is None:
         raise ValueError("retrieve: expected the context's vector, got none. Next: put encode before it")
     index = state.release.index

@@ -31,6 +31,9 @@ def as_dict(reply: Reply, open_ms: float) -> dict[str, Any]:
     return {
         "text": reply.text,
         "release": trace.release,
+        "route": trace.route,
+        "probability": trace.probability,
+        "fallback": trace.fallback,
         "source": trace.source,
         "sources": trace.sources,
         "milliseconds": {name: round(value, 3) for name, value in spent.items()},
@@ -51,8 +54,11 @@ def print_trace(reply: Reply, open_ms: float) -> None:
     console = Console(stderr=True)
     console.print(_candidates(reply))
     console.print(_steps(reply.trace))
+    trace = reply.trace
+    fallback = f", {trace.fallback}" if trace.fallback else ""
+    console.print(f"route {trace.route}; probability {trace.probability:.3f}{fallback}", highlight=False)
     console.print(
-        f"{_SOURCES.get(reply.trace.source, f'cache miss ({reply.trace.source})')}; open {open_ms:.1f} ms",
+        f"{_SOURCES.get(trace.source, f'cache miss ({trace.source})')}; open {open_ms:.1f} ms",
         highlight=False,
     )
 

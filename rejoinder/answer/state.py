@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import NamedTuple
 
 from rejoinder.answer.reply import Candidate
@@ -23,8 +24,15 @@ class State:
         turns: float32 [m, turn_dim], their vectors; None in a release without heads.
         vector: float32 [dim], the context's.
         sources: where the vector of each turn that was read came from, oldest first: "cold", "hot" or "model".
+        said: the user's last turns, oldest first, as far as the guard reads them.
+        said_vectors: float32 [u, turn_dim], theirs.
+        today: the day, for what is answered on some days only.
+        route: who answers: "guard/<kind>", "intents/<name>", or empty as long as the talk is free.
+        is_guarded: whether the guard has read the turns by their vectors.
+        is_cautious: whether nothing from logs may answer, though the talk is free.
         candidates: best first. None is ever taken out: one that may not be said is marked with the reason.
         text: the reply.
+        probability: with which this reply was chosen; 1 where nothing was left to chance.
     """
 
     release: OpenRelease
@@ -33,8 +41,15 @@ class State:
     turns: Vectors | None = None
     vector: Vectors | None = None
     sources: tuple[str, ...] = ()
+    said: tuple[str, ...] = ()
+    said_vectors: Vectors | None = None
+    today: date = date.min
+    route: str = ""
+    is_guarded: bool = False
+    is_cautious: bool = False
     candidates: tuple[Candidate, ...] = ()
     text: str | None = None
+    probability: float = 1.0
 
     def drop(self, reason: Callable[[Candidate], str | None]) -> State:
         """Mark the candidates that a rule objects to.
@@ -54,7 +69,14 @@ class State:
 
 
 class Step(NamedTuple):
-    """A named function from one state to the next; called by several threads at once."""
+    """A named function from one state to the next; called by several threads at once.
+
+    Attributes:
+        name: for the trace.
+        run: the function.
+        is_quick: whether it takes no model and no search, and so is run even after the deadline.
+    """
 
     name: str
     run: Callable[[State], State]
+    is_quick: bool = False

@@ -93,6 +93,24 @@ PARTS: tuple[Part, ...] = (
         purpose="Replies written for the character by the project (Apache-2.0), and the turns that call for them",
     ),
     Part(
+        name="guard",
+        bundle="guard",
+        files=r"care\.json|(sensitive|offensive)(-examples|-probabilities)?\.npy",
+        facts=("locale", "care_turns", "min_sensitive", "min_caution", "min_offensive"),
+        ties=("model",),
+        module="rejoinder.parts.guard",
+        purpose="Which turns are sensitive, the care that answers them, and what must not be said to anybody",
+    ),
+    Part(
+        name="intents",
+        bundle="intents",
+        files=r"entries\.jsonl|router(-examples|-probabilities)?\.npy",
+        facts=("min_probability", "time_zone"),
+        ties=("model",),
+        module="rejoinder.parts.intents",
+        purpose="The character's own answers and dated promotions (Apache-2.0), and the phrases that call for them",
+    ),
+    Part(
         name="deny",
         bundle="deny",
         files=r"deny\.json",
@@ -103,7 +121,7 @@ PARTS: tuple[Part, ...] = (
         judged=False,
     ),
 )
-VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, DENY = PARTS[:6]
+VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, GUARD, INTENTS, DENY = PARTS[:8]
 
 
 def kinds() -> tuple[Kind, ...]:

@@ -22,7 +22,7 @@ from rejoinder.errors import (
     RejoinderError,
     StoreError,
 )
-from rejoinder.parts import DENY, HEADS, PHRASES, REMARKS, REPLIES, VECTORIZER, Kind, Part, in_order
+from rejoinder.parts import DENY, GUARD, HEADS, INTENTS, PHRASES, REMARKS, REPLIES, VECTORIZER, Kind, Part, in_order
 from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.release.document import Release
 from rejoinder.release.forms import Execution, executions_of
@@ -35,7 +35,9 @@ from rejoinder.store.store import Store
 if TYPE_CHECKING:
     from rejoinder.parts.cached import CachedVectorizer
     from rejoinder.parts.deny import DenyList
+    from rejoinder.parts.guard import Guard
     from rejoinder.parts.heads import Heads
+    from rejoinder.parts.intents import Intents
     from rejoinder.parts.phrases import PhraseCache
     from rejoinder.parts.remarks import Remarks
     from rejoinder.parts.replies import ReplyIndex
@@ -84,6 +86,16 @@ class OpenRelease:
     def remarks(self) -> Remarks | None:
         """What was prepared to be said; None in a release without."""
         return cast("Remarks | None", self.parts.get(REMARKS.bundle))
+
+    @property
+    def guard(self) -> Guard | None:
+        """Who notices what is sensitive or unfit; None in a release without."""
+        return cast("Guard | None", self.parts.get(GUARD.bundle))
+
+    @property
+    def intents(self) -> Intents | None:
+        """What the character answers by itself; None in a release without."""
+        return cast("Intents | None", self.parts.get(INTENTS.bundle))
 
     @property
     def denied(self) -> DenyList | None:

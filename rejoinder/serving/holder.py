@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from rejoinder.answer.reply import Reply
-from rejoinder.answer.responder import Responder
+from rejoinder.answer.responder import Options, Responder
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import RejoinderError, SwapError
 from rejoinder.parts.opened import OpenRelease, open_release
@@ -26,6 +26,8 @@ from rejoinder.store.store import Store
 
 Opener = Callable[[Installed], OpenRelease]
 
+#: Seconds that the whole chain has, as published for such assistants.
+DEADLINE_S = 1.0
 _MB = 1 << 20
 _SHORT, _LONG = "hi", "how are you today? "
 
@@ -69,19 +71,27 @@ class _Slot:
 class Holder:
     """Holds the release that answers. Safe to share between threads."""
 
-    def __init__(self, opened: OpenRelease, opener: Opener | None = None, patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        opened: OpenRelease,
+        opener: Opener | None = None,
+        patience: float = 30.0,
+        options: Options | None = None,
+    ) -> None:
         """Take over an open release.
 
         Args:
             opened: proved and loaded; the holder closes it, and frees it if nobody else keeps a reference.
             opener: opens the releases to come; by default `open_release` with the same provider.
             patience: seconds that a swap waits for the old release's requests.
+            options: how it answers; by default of what is ready within `DEADLINE_S`.
         """
+        self._options = options or Options(deadline_s=DEADLINE_S)
         self._opener = opener or partial(open_release, provider=opened.provider)
         self._patience = patience
         self._one_swap = threading.Lock()
         self._changed = threading.Condition()  # guards everything below
-        self._slot = _Slot(opened, Responder(opened))
+        self._slot = _Slot(opened, Responder(opened, options=self._options))
         self._leaving: list[_Slot] = []
         self._swaps = self._failed = 0
 
@@ -173,7 +183,7 @@ class Holder:
         serving = self._slot.opened
         try:
             _check_room(installed, serving.provider)
-            return _warmed_up(self._opener(installed))
+            return _warmed_up(self._opener(installed), self._options)
         except Exception as error:
             with self._changed:
                 self._failed += 1
@@ -234,14 +244,14 @@ def _check_room(installed: Installed, provider: str | None) -> None:
         )
 
 
-def _warmed_up(opened: OpenRelease) -> _Slot:
+def _warmed_up(opened: OpenRelease, options: Options) -> _Slot:
     """Encode and search once, so that the first request does not pay for what is set up on first use."""
     try:
         for text in (_SHORT, _LONG * opened.vectorizer.spec.max_length):
             vectors = opened.vectorizer.encode([text])  # not by the encoder: its caches may spare the model
             context = vectors[0] if opened.heads is None else opened.heads.context(vectors, [False])
             opened.index.nearest(context, int(opened.index.facts["candidates"]))
-        return _Slot(opened, Responder(opened))
+        return _Slot(opened, Responder(opened, options=options))
     except BaseException:
         opened.close()
         raise

@@ -126,6 +126,10 @@ def _replies(
     }
 
 
+#: What the stage `anonymize` leaves that must hold nothing of anybody.
+_ANONYMIZED = ("messages", "surrogates", "card.json", "entities.json")
+
+
 def run(
     params: Params,
     *,
@@ -143,6 +147,8 @@ def run(
     cache: Path,
     index: Path,
     remarks: Path,
+    guard: Path,
+    intents: Path,
     out: Path,
 ) -> None:
     """Search everything that was made of the messages.
@@ -162,27 +168,40 @@ def run(
         heads: output of the stage `heads`.
         cache: output of the stage `cache`.
         index: output of the stage `index`.
-        remarks: output of the stage `remarks`; no person stands behind them, and nobody must stand in them.
+        remarks: output of the stage `remarks`; nobody must stand in what was written, here and below.
+        guard: output of the stage `guard`.
+        intents: output of the stage `intents`.
         out: directory to make: audit.json.
     """
     canaries = ingest / "canaries.json"
     secrets, erased = needles(canaries, anonymize / "erased.json")
     local, unsearched = stores()
-    built = [anonymize / "messages", anonymize / "surrogates", anonymize / "card.json", anonymize / "entities.json"]
-    built += [validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks]
-    paths = files([*built, *LOGS, *local])
+    made = (validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks)
+    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, guard, intents, *LOGS, *local])
     hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
-    senders = senders_by_phrase(validate / "messages")
     report = {
-        "files": len(paths),
-        "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1),
+        **_sizes(paths),
         "not_searched": unsearched,
         "canaries": _canaries(canaries, anonymize / "messages", len(secrets), hits),
         "erased": {"senders": len(erased), "found": _found(hits, len(secrets), len(secrets) + len(erased))},
         "names": left_names(ingest, anonymize / "messages", erase).report(),
+        **_supported(params, validate=validate, dialogues=dialogues, cache=cache, index=index, turns=turns),
+    }
+    with atomic_directory(out) as directory:
+        write_json(directory / "audit.json", report)
+
+
+def _sizes(paths: Sequence[Path]) -> dict[str, float]:
+    return {"files": len(paths), "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1)}
+
+
+def _supported(
+    params: Params, *, validate: Path, dialogues: Path, cache: Path, index: Path, turns: Path
+) -> dict[str, Any]:
+    """How many people stand behind phrases, cache and replies."""
+    senders = senders_by_phrase(validate / "messages")
+    return {
         "min_senders": params.min_senders,
         "support": _support(dialogues, cache, senders, params.min_senders),
         "base": _replies(params, senders, index=index, validate=validate, dialogues=dialogues, turns=turns),
     }
-    with atomic_directory(out) as directory:
-        write_json(directory / "audit.json", report)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from rejoinder.parts import HEADS, PHRASES, REMARKS, REPLIES, VECTORIZER
+from rejoinder.parts import GUARD, HEADS, INTENTS, PHRASES, REMARKS, REPLIES, VECTORIZER
 from stages.common.output import atomic_directory, read_json, write_json, write_rows
 from stages.common.params import StageParams
 
@@ -232,6 +232,9 @@ def run(
     cache: Path,
     index: Path,
     remarks: Path,
+    guard: Path,
+    intents: Path,
+    suites: Path = Path("data/suites"),
     development: Path = Path("data/development/dialogues.yaml"),
     out: Path,
 ) -> None:
@@ -245,6 +248,8 @@ def run(
         HEADS.bundle: heads / HEADS.bundle,
         REPLIES.bundle: index / REPLIES.bundle,
         REMARKS.bundle: remarks / REMARKS.bundle,
+        GUARD.bundle: guard / GUARD.bundle,
+        INTENTS.bundle: intents / INTENTS.bundle,
     }
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     candidate = open_candidate(bundles, {name: folder for name, folder in folders.items() if folder.exists()})
@@ -260,10 +265,13 @@ def run(
     }
     answered, page = answer_development(bundles, champion, development)
     metrics["answers"] = answered
+    metrics[GUARD.name], asked = answer_suites(bundles, suites)
+    metrics[GUARD.name]["reviewed"] = read_json(guard / "metrics.json")["reviewed"]
     with atomic_directory(out) as directory:
         write_json(directory / "metrics.json", metrics)
         write_json(directory / "summary.json", summary(metrics))
         (directory / "replies.html").write_text(page, encoding="utf-8")
+        (directory / "guard.html").write_text(asked, encoding="utf-8")
         _write_plots(directory, rows, metrics["speed"]["per_cpu_second"])
 
 
@@ -291,6 +299,25 @@ def answer_development(
     theirs = answer_all(champion.opened, dialogues, "champion")
     found = {"candidate": figures(ours), "champion": figures(theirs)}
     return found, page(ours, theirs, f"Replies of the candidate, beside {champion.release}")
+
+
+def answer_suites(bundles: Mapping[Kind, Path], suites: Path) -> tuple[dict[str, Any], str]:
+    """Let the candidate answer the suites of the guard and of the router.
+
+    Args:
+        bundles: directory of each bundle of the candidate.
+        suites: folder of the suites.
+
+    Returns:
+        Figures, and the page of what was answered.
+    """
+    from stages.benchmark.suites import measure_router, measure_suite, read_phrasings, read_suite, suite_page
+    from stages.benchmark.unreleased import opened_unreleased
+
+    suite, phrasings = read_suite(suites / "guard.yaml"), read_phrasings(suites / "intents.yaml")
+    with opened_unreleased(bundles) as opened:
+        figures, answered = measure_suite(opened, suite)
+        return {**figures, "router": measure_router(opened, phrasings)}, suite_page(figures, answered)
 
 
 def _describe(champion: Champion) -> dict[str, Any]:

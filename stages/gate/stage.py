@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -48,6 +49,16 @@ class Params(StageParams):
     """Share of the development set that is answered by one word."""
     max_answer_ms: float = Field(gt=0)
     """CPU milliseconds of an answer to turns that are new, below which 95 of 100 must stay."""
+    min_cared_for: float = Field(ge=0, le=1)
+    """Share of the suite's turns of distress that a script answers."""
+    max_look_alike_alarms: float = Field(ge=0, le=1)
+    """Share of the suite's turns that only sound like distress, and are taken for it."""
+    max_ordinary_alarms: float = Field(ge=0, le=1)
+    """Share of its ordinary turns that are."""
+    max_agreed: float = Field(ge=0, le=1)
+    """Share of its traps that are answered by agreement."""
+    max_review_days: int = Field(ge=1)
+    """Days since somebody last checked the helplines of any locale."""
     max_size_growth: float = Field(ge=0)
     """Share by which a bundle's files may grow against those of the champion's."""
     max_growth_mb: float = Field(ge=0)
@@ -95,6 +106,7 @@ _JUDGED = (
     "opening",
     "replay",
     "answers",
+    "guard",
     "cache",
     "sizes_mb",
 )
@@ -146,6 +158,31 @@ def floor_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
         Check("answers of one word", answers["one_word"], "<=", params.max_one_word),
         Check("CPU milliseconds of an answer, 95 of 100", answers["ms_p95"], "<=", params.max_answer_ms),
         Check("MB to map cache and index", opening["cache_and_index_mb"], "<=", params.max_index_memory_mb),
+    ]
+
+
+def guard_checks(metrics: dict[str, Any], params: Params, today: date) -> list[Check]:
+    """Rules on what is said to people in distress.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        params: the limits.
+        today: on which the reviews of helplines are judged.
+
+    Returns:
+        All checks.
+    """
+    guard = metrics["guard"]
+    ages = {locale: (today - date.fromisoformat(day)).days for locale, day in guard["reviewed"].items()}
+    return [
+        Check("distress answered with care", guard["cared_for"], ">=", params.min_cared_for),
+        Check("look-alikes taken for distress", guard["look_alike_alarms"], "<=", params.max_look_alike_alarms),
+        Check("ordinary turns taken for distress", guard["ordinary_alarms"], "<=", params.max_ordinary_alarms),
+        Check("traps answered by agreement", guard["agreed"], "<=", params.max_agreed),
+        *(
+            Check(f"days since the helplines of {locale} were reviewed", days, "<=", params.max_review_days)
+            for locale, days in ages.items()
+        ),
     ]
 
 
@@ -237,19 +274,23 @@ def remarks(metrics: dict[str, Any], audit: dict[str, Any]) -> list[str]:
     return [*([str(grown)] if grown.joined else []), *told]
 
 
-def judge(metrics: dict[str, Any], audit: dict[str, Any], params: Params) -> dict[str, Any]:
+def judge(
+    metrics: dict[str, Any], audit: dict[str, Any], params: Params, today: date | None = None
+) -> dict[str, Any]:
     """Reach a verdict.
 
     Args:
         metrics: of the stage `benchmark`.
         audit: of the stage `audit`.
         params: the limits.
+        today: on which the reviews of helplines are judged; by default today.
 
     Returns:
         The verdict document: verdict, reasons (why not, or that there was no champion), checks, the bundles'
         digests, the champion's, and the metrics judged.
     """
-    checks = [*floor_checks(metrics, params), *audit_checks(audit), *champion_checks(metrics, params)]
+    floors = [*floor_checks(metrics, params), *guard_checks(metrics, params, today or datetime.now(UTC).date())]
+    checks = [*floors, *audit_checks(audit), *champion_checks(metrics, params)]
     reasons = [str(check) for check in checks if not check.passed]
     champion = metrics["champion"]
     return {

@@ -44,10 +44,14 @@ def test_the_trace_tells_of_every_step_what_went_in_and_out_and_why(opened: Open
     assert reasons["echo"] >= 1
     told = [(step.name, step.candidates_in, step.candidates_out, dict(step.dropped)) for step in trace.steps]
     assert told == [
+        ("listen", 0, 0, {}),
         ("encode", 0, 0, {}),
+        ("watch", 0, 0, {}),
+        ("route", 0, 0, {}),
         ("retrieve", 0, found, {}),
         ("remark", found, found, {}),
         ("filter", found, found - reasons.total(), dict(reasons)),
+        ("veto", found - reasons.total(), found - reasons.total(), {}),
         ("choose", found - reasons.total(), found - reasons.total(), {}),
     ]
     assert all(step.milliseconds > 0 for step in trace.steps)
@@ -60,13 +64,13 @@ def test_a_step_joins_by_one_entry_in_the_list(opened: OpenRelease) -> None:
     def only_questions_and_offers(state: State) -> State:
         return state.drop(lambda candidate: "exclamation" if candidate.text.endswith("!") else None)
 
-    steps = [*STEPS[:4], Step("offer", offer), Step("calm", only_questions_and_offers), STEPS[4]]
+    steps = [*STEPS[:-1], Step("offer", offer), Step("calm", only_questions_and_offers), STEPS[-1]]
     reply = Responder(opened, steps).answer(LONELY)
     usual = Responder(opened).answer(LONELY)
     left = usual.trace.steps[-1].candidates_out
     assert reply.text == "Tell me more."
     told = [(step.name, step.candidates_in, step.candidates_out, dict(step.dropped)) for step in reply.trace.steps]
-    assert told[4:] == [
+    assert told[len(STEPS) - 1 :] == [
         ("offer", left, left + 1, {}),
         ("calm", left + 1, 1, {"exclamation": left}),
         ("choose", 1, 1, {}),
@@ -81,7 +85,7 @@ def test_a_step_changes_no_state_that_others_see(opened: OpenRelease) -> None:
         seen.append(state)
         return state
 
-    Responder(opened, [*STEPS[:2], Step("see", see), *STEPS[2:]]).answer(LONELY)
+    Responder(opened, [*STEPS[:5], Step("see", see), *STEPS[5:]]).answer(LONELY)
     assert [candidate.dropped for candidate in seen[0].candidates] == [None] * 20
     assert seen[0].text is None
     with pytest.raises(AttributeError):

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from rejoinder.errors import FormatError, IntegrityError
+from rejoinder.parts import kinds
 from rejoinder.release.canonical import (
     canonical_json,
     check_canonical,
@@ -69,12 +70,15 @@ def test_what_is_no_digest(value: object) -> None:
     assert is_digest("sha256:" + "0" * 64)
 
 
+KINDS = " or ".join(kinds())
+
+
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"kind": "router"}, "kind: expected model or cache or heads or index or remarks, got 'router'"),
-        ({"kind": ...}, "kind: expected model or cache or heads or index or remarks, got None"),
-        ({"kind": "x" * 99}, "kind: expected model or cache or heads or index or remarks, got '" + "x" * 39),
+        ({"kind": "router"}, f"kind: expected {KINDS}, got 'router'"),
+        ({"kind": ...}, f"kind: expected {KINDS}, got None"),
+        ({"kind": "x" * 99}, f"kind: expected {KINDS}, got '" + "x" * 39),
         ({"vectorizer_id": "sha256:"}, "vectorizer_id: expected sha256:<64 hex digits>, got something else"),
         ({"vectorizer_id": ...}, "vectorizer_id: expected sha256:<64 hex digits>, got something else"),
         ({"facts": []}, "facts: expected an object, got something else"),

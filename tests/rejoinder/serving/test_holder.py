@@ -173,7 +173,7 @@ def test_what_was_loaded_of_a_release_that_fails_is_freed_while_its_error_is_kep
     def divide(opened: OpenRelease) -> float:
         return 1.0 / (int(opened.index.facts["context_turns"]) - 2)
 
-    def fail(opened: OpenRelease) -> None:
+    def fail(opened: OpenRelease, **options: Any) -> None:
         try:
             divide(opened)
         except ZeroDivisionError as error:  # holds a frame of its own, and that one the release

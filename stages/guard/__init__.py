@@ -1,0 +1,1 @@
+"""Guard: care for people in distress, and what must not be said."""

@@ -1,0 +1,209 @@
+"""Guard: written care + turns -> classifiers of sensitive turns and of offensive replies -> the guard bundle.
+
+data/care/*.yaml -> checked -> examples beside ordinary turns -> fitted -> thresholds by validation turns
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from stages.common.output import atomic_directory, write_json
+from stages.common.params import StageParams
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rejoinder.parts.care import Care
+    from rejoinder.parts.vectorizer import Vectorizer
+    from stages.classify.training_set import Fitted, Written
+    from stages.common.turn_vectors import TurnVectors
+
+
+class Params(StageParams):
+    """Where help is found, how classifiers are fitted, and how often they may be wrong."""
+
+    locale: str = Field(min_length=2)
+    """Whose helplines the scripts name: a locale of helplines.yaml."""
+    care_turns: int = Field(ge=0, le=3)
+    """For how many further turns of the user care goes on."""
+    most_examples: int = Field(ge=1)
+    """Turns and look-alikes of a kind that are used, the first ones; fewer make a small build quick."""
+    strength: float = Field(gt=0)
+    """Inverse of the penalty on the classifiers' squared weights."""
+    ordinary: int = Field(ge=1)
+    """Turns of the training split that are learnt as ordinary, and of the validation split that thresholds see."""
+    max_alarms: float = Field(gt=0, lt=1)
+    """Share of the validation split's turns that the classifier may take for sensitive."""
+    max_cautions: float = Field(gt=0, lt=1)
+    """Share of them after which nothing from logs may answer."""
+    max_vetoes: float = Field(gt=0, lt=1)
+    """Share of them that an assistant may not say."""
+    folds: int = Field(ge=2)
+    """Parts in which examples are left out in turn, to measure."""
+    seed: int
+    """Of the ordinary turns and the folds."""
+
+
+def first_examples(care: Care, most: int) -> Care:
+    """Leave all but the first examples of each kind out."""
+    from dataclasses import replace
+
+    kinds = tuple(replace(k, turns=k.turns[:most], look_alikes=k.look_alikes[:most]) for k in care.kinds)
+    return replace(care, kinds=kinds)
+
+
+def examples(care: Care) -> dict[str, Written]:
+    """The examples of each classifier: what is sensitive or offensive first, then what only resembles it.
+
+    Args:
+        care: as people wrote it.
+
+    Returns:
+        Examples by the classifier's name.
+    """
+    import numpy as np
+
+    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, examples_of, labels_of
+    from stages.classify.training_set import Written
+
+    kinds = [number for number, kind in enumerate(care.kinds, 1) for _ in kind.turns]
+    resembling = {
+        SENSITIVE: [text for kind in care.kinds for text in kind.look_alikes],
+        OFFENSIVE: list(care.offensive.acceptable),
+    }
+    numbers = {SENSITIVE: kinds, OFFENSIVE: [1] * len(care.offensive.offensive)}
+    return {
+        name: Written(
+            [*texts, *resembling[name]],
+            np.array(numbers[name] + [0] * len(resembling[name]), np.int64),
+            labels_of(care)[name],
+        )
+        for name, texts in examples_of(care).items()
+    }
+
+
+def found_of(written: Written, fitted: Fitted, least: float) -> dict[str, Any]:
+    """What a classifier finds of examples that it has not seen, at a threshold.
+
+    Args:
+        written: the examples.
+        fitted: the classifier.
+        least: probability of not being everything else from which on an example counts.
+
+    Returns:
+        Shares: `found` by label, `alarms` of what only resembles, `ordinary` of the validation split's turns.
+    """
+    import numpy as np
+
+    alarms = 1 - fitted.unseen[:, 0] >= least
+    found = {
+        label: float(alarms[written.numbers == number].mean())
+        for number, label in enumerate(written.labels)
+        if number
+    }
+    return {
+        "found": found,
+        "alarms": float(alarms[written.numbers == 0].mean()),
+        "ordinary": float(np.mean(1 - fitted.ordinary[:, 0] >= least)),
+    }
+
+
+def fit_all(
+    params: Params, care: Care, vectorizer: Vectorizer, known: TurnVectors, pairs: Path
+) -> dict[str, Fitted]:
+    """Fit both classifiers.
+
+    Args:
+        params: section `guard`.
+        care: as people wrote it.
+        vectorizer: the exported one.
+        known: its vectors of all turns.
+        pairs: pairs.parquet of the stage `dialogues`.
+
+    Returns:
+        Classifiers by name.
+    """
+    from rejoinder.parts.guard import WordList
+    from stages.classify.ordinary import SPLITS, ordinary_turns
+    from stages.classify.training_set import Recipe, fit_written
+
+    lists = [WordList(kind.phrases, kind.unless) for kind in care.kinds]
+    drawn = (ordinary_turns(pairs, split, params.ordinary, params.seed) for split in SPLITS)
+    # What the lists know is not ordinary.
+    learnt, judged = (
+        [turn for turn in turns if not any(listed.holds(turn) for listed in lists)] for turns in drawn
+    )
+    recipe = Recipe(params.strength, params.folds, params.seed)
+    return {
+        name: fit_written(written, (learnt, judged), vectorizer, known, recipe)
+        for name, written in examples(care).items()
+    }
+
+
+def thresholds(fitted: Mapping[str, Fitted], params: Params) -> dict[str, float]:
+    """Choose from which probabilities on the guard acts, by ordinary turns of the validation split.
+
+    Args:
+        fitted: classifiers by name.
+        params: the shares of ordinary turns that may be hit.
+
+    Returns:
+        The facts `min_sensitive`, `min_caution`, `min_offensive`.
+    """
+    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE
+    from stages.classify.fit import threshold
+
+    alike = {name: 1 - found.ordinary[:, 0] for name, found in fitted.items()}
+    return {
+        "min_sensitive": threshold(alike[SENSITIVE], params.max_alarms),
+        "min_caution": threshold(alike[SENSITIVE], params.max_cautions),
+        "min_offensive": threshold(alike[OFFENSIVE], params.max_vetoes),
+    }
+
+
+def run(
+    params: Params, *, care: Path = Path("data/care"), dialogues: Path, export: Path, turns: Path, out: Path
+) -> None:
+    """Build the guard bundle.
+
+    Args:
+        params: section `guard`.
+        care: folder of kinds, helplines and offensive replies.
+        dialogues: output of the stage `dialogues`.
+        export: output of the stage `export`.
+        turns: output of the stage `turns`.
+        out: directory to make: guard/ (the bundle), metrics.json.
+    """
+    from rejoinder.parts import GUARD, VECTORIZER
+    from rejoinder.parts.care import care_files, read_care
+    from rejoinder.parts.classifier import write_classifier
+    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, weights_file, write_guard
+    from rejoinder.parts.opened import open_model
+    from rejoinder.release.canonical import digest_file
+    from rejoinder.release.manifest import write_manifest
+    from stages.common.turn_vectors import TurnVectors
+
+    read = first_examples(read_care(care, params.locale), params.most_examples)
+    vectorizer, _ = open_model(export / VECTORIZER.bundle)
+    fitted = fit_all(params, read, vectorizer, TurnVectors(turns, vectorizer.id), dialogues / "pairs.parquet")
+    least = thresholds(fitted, params)
+    with atomic_directory(out) as directory:
+        bundle = directory / GUARD.bundle
+        bundle.mkdir()
+        for name, found in fitted.items():
+            write_classifier(bundle / weights_file(name), found.weights)
+        made = {name: found.classifier for name, found in fitted.items()}
+        write_guard(bundle, read, made, {name: found.vectors for name, found in fitted.items()})
+        files = {path.name: digest_file(path) for path in care_files(care)}
+        facts = {"locale": params.locale, "care_turns": params.care_turns, **least, "written_in": files}
+        write_manifest(bundle, GUARD.bundle, vectorizer.id, facts)
+        written = examples(read)
+        measured = {
+            name: found_of(written[name], fitted[name], least[fact])
+            for name, fact in ((SENSITIVE, "min_sensitive"), (OFFENSIVE, "min_offensive"))
+        }
+        reviewed = {entry.locale: entry.reviewed.isoformat() for entry in read.helplines}
+        write_json(directory / "metrics.json", {**measured, **least, "reviewed": reviewed})

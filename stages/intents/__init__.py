@@ -1,0 +1,1 @@
+"""Intents: what the character answers by itself."""

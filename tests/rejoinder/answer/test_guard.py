@@ -1,0 +1,124 @@
+"""Care for people in distress, and what is kept from being said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rejoinder.answer.responder import Responder
+from rejoinder.dialogue import Dialogue, Turn
+from rejoinder.parts.opened import OpenRelease, open_model, open_release
+from tests.bundles import build_whole, pin
+from tests.guards import CARE, INTENTS, build_guard, build_intents
+
+KIND = CARE.kinds[0]
+FIRST = [text.format(helpline="You want music.") for text in KIND.first]
+NEXT = [text.format(helpline="You want music.") for text in KIND.next]
+
+
+def release(folder: Path, *, router: float = 0.0, guard: float = 0.0, **facts: Any) -> OpenRelease:
+    """A release of today with a guard and a router of these sharpnesses."""
+    bundles = build_whole(folder)
+    vectorizer, _ = open_model(bundles["model"])
+    build_guard(folder / "watching", vectorizer, sharpness=guard, **facts)
+    build_intents(folder / "routing", vectorizer, sharpness=router)
+    return open_release(pin({**bundles, "guard": folder / "watching", "intents": folder / "routing"}))
+
+
+@pytest.fixture
+def watching(tmp_path: Path) -> OpenRelease:
+    return release(tmp_path, guard=30.0)
+
+
+def answer(opened: OpenRelease, *lines: str) -> Any:
+    return Responder(opened).answer(Dialogue.from_lines(lines))
+
+
+def test_the_lists_answer_without_the_model(watching: OpenRelease) -> None:
+    reply = answer(watching, "i REALLY want, hello!")
+    assert reply.text in FIRST
+    assert (reply.trace.route, reply.trace.sources) == ("guard/harm", ("model",))
+    assert {candidate.source for candidate in reply.trace.candidates if candidate.dropped is None} >= {"guard/harm"}
+    assert answer(watching, "want hello music").trace.route == "free"
+
+
+def test_the_classifier_finds_what_no_list_holds(watching: OpenRelease) -> None:
+    reply = answer(watching, "i miss rain")
+    assert (reply.text in FIRST, reply.trace.route) == (True, "guard/harm")
+    assert answer(watching, "you know pizza").trace.route == "free"
+
+
+def test_care_goes_on_over_the_next_turns_and_ends(watching: OpenRelease) -> None:
+    turns = ["i miss rain"]
+    said = []
+    for following in 3 * ["you know pizza"]:
+        said.append(answer(watching, *turns))
+        turns += [said[-1].text, following]
+    assert said[0].text in FIRST
+    assert [reply.text in NEXT for reply in said[1:]] == [True, True]
+    assert said[1].text != said[2].text
+    assert answer(watching, *turns).trace.route == "free"
+
+
+def test_said_again_it_is_not_the_first_script_again(watching: OpenRelease) -> None:
+    first = answer(watching, "i miss rain").text
+    assert answer(watching, "i miss rain", first, "i miss rain").text in NEXT
+
+
+def test_what_the_bot_says_is_no_distress_of_the_users(watching: OpenRelease) -> None:
+    dialogue = Dialogue((Turn("bot", "i miss rain"), Turn("user", "you know pizza")))
+    assert Responder(watching).answer(dialogue).trace.route == "free"
+    alone = Dialogue((Turn("bot", "i miss rain"),))
+    assert Responder(watching).answer(alone).trace.route == "free"
+
+
+def test_near_sensitive_turns_nothing_from_logs_is_said(tmp_path: Path) -> None:
+    opened = release(tmp_path, guard=30.0, min_sensitive=1.0, min_caution=0.3)
+    reply = answer(opened, "i miss rain")
+    assert reply.trace.route == "free"
+    from_logs = [c.dropped for c in reply.trace.candidates if c.source == "replies"]
+    assert set(from_logs) <= {"caution", "echo", "paraphrase", "weak"}
+    assert "caution" in from_logs
+
+
+def test_an_offensive_reply_is_vetoed(tmp_path: Path) -> None:
+    opened = release(tmp_path, guard=30.0, min_offensive=0.0)
+    reply = answer(opened, "you know pizza")
+    from_logs = {c.dropped for c in reply.trace.candidates if c.source == "replies"}
+    assert from_logs <= {"offensive", "caution", "echo", "paraphrase", "weak"}
+    assert reply.text is not None, "words of last resort are ours"
+
+
+def test_a_script_that_no_example_is_written_in_is_left_alone(tmp_path: Path) -> None:
+    opened = release(tmp_path, guard=1.0, min_sensitive=0.01)
+    assert answer(opened, "you know pizza").trace.route == "guard/harm"
+    for text in ("Привет, как дела?", "你好吗", "مرحبا"):
+        assert answer(opened, text).trace.route == "free"
+
+
+def test_the_character_answers_for_itself_and_says_nothing_twice(tmp_path: Path) -> None:
+    opened = release(tmp_path, router=30.0)
+    first = answer(opened, "you know music")
+    assert (first.text, first.trace.route) == (INTENTS[0].replies[0], "intents/name")
+    second = answer(opened, "you know music", first.text, "you know music")
+    assert second.text == INTENTS[0].replies[1]
+    third = answer(opened, "you know music", first.text, "you know music", second.text, "you know music")
+    assert third.trace.fallback == "nothing_fits"
+
+
+def test_care_comes_before_the_character(tmp_path: Path) -> None:
+    opened = release(tmp_path, router=30.0, guard=30.0)
+    assert answer(opened, "you know music want hello").trace.route == "guard/harm"
+
+
+def test_a_promotion_is_answered_on_its_days_alone(tmp_path: Path) -> None:
+    from datetime import date
+
+    opened = release(tmp_path, router=30.0)
+    feast = INTENTS[1]
+    assert feast.since is not None
+    responder, dialogue = Responder(opened), Dialogue.from_lines(["you love pizza"])
+    assert responder.answer(dialogue, today=feast.since).text in feast.replies
+    assert responder.answer(dialogue, today=date(2026, 12, 27)).trace.route == "free"
