@@ -15,7 +15,13 @@ class Assistant:
         self._responder = Responder(opened)
 
     def get_response(self, text: str) -> str:
-        """Answer a text; empty if no reply was fit to say.
+        """Answer a text.
+
+        Args:
+            text: what the user says; its lines are one turn.
+
+        Returns:
+            The reply; empty if none was fit to say.
 
         Raises:
             InputError: if there is nothing to answer.
