@@ -113,19 +113,6 @@ def test_both_engines_tell_the_same_shapes(bundle: Path, manifest: Manifest) -> 
     assert {str(v._engine.outputs[OUTPUT][0]) for v in vectorizers} == {"f32"}
 
 
-def test_the_feed_forward_outputs_of_the_first_half_stay_in_float() -> None:
-    from onnx import ModelProto
-
-    from stages.export.int8 import left_in_float
-
-    model = ModelProto()
-    for layer in range(5):
-        for name in ("attention/output/dense", "intermediate/dense", "output/dense"):
-            model.graph.node.add(name=f"/body/encoder/layer.{layer}/{name}/MatMul", op_type="MatMul")
-    assert left_in_float(model) == [f"/body/encoder/layer.{layer}/output/dense/MatMul" for layer in (0, 1, 2)]
-    assert left_in_float(ModelProto()) == []
-
-
 def test_calibration_takes_texts_of_all_lengths(encoder: SentenceEncoder) -> None:
     texts = ["word " * length for length in range(1, 31)] * 2
     lengths = [len(ids) for ids in spread(texts, encoder.tokenizer_file, 32, 10)]
