@@ -91,7 +91,7 @@ def test_without_a_champion_floors_decide_and_the_verdict_says_so() -> None:
         (("gains", "served_over_untuned", "random", "low"), 0.0),
         (("gains", "served_over_untuned", "hard", "low"), -0.01),
         (("gains", "served_over_untuned", "full", "low"), -0.011),
-        (("forms", "int8", "low"), -0.006),
+        (("forms", "int8", "low"), -0.009),
         (("retrieval", "random", "served", "r_at_1"), 0.24),
         (("retrieval", "random", "bm25", "r_at_1"), 0.39),
         (("noise", "served", "lost"), 0.2),
