@@ -29,12 +29,12 @@ def watch(state: State) -> State:
     """Judge the user's last turns by their vectors, and answer with care what is sensitive or still open."""
     guard = state.release.guard
     if guard is None or state.said_vectors is None or state.route or not state.said:
-        return replace(state, is_guarded=guard is None or bool(state.route) or not state.said)
+        return state
     found = guard.sensitive(state.said_vectors, state.said)
     kinds = [guard.kind(row, text) for row, text in zip(found, state.said, strict=True)]
     is_cautious = any(guard.calls_for_caution(row) for row in found)
     is_cautious = is_cautious or any(guard.offensive(state.said_vectors[-1:], state.said[-1:]))
-    return care(replace(state, is_guarded=True, is_cautious=is_cautious), guard, kinds)
+    return care(replace(state, is_cautious=is_cautious), guard, kinds)
 
 
 def care(state: State, guard: Guard, kinds: Sequence[str | None]) -> State:
@@ -59,7 +59,7 @@ def care(state: State, guard: Guard, kinds: Sequence[str | None]) -> State:
     texts = sorted(texts, key=lambda text: normalize(text) in said)  # what was said already comes last
     source = f"{GUARD.name}/{kind}"
     candidates = tuple(Candidate(text, 1.0, None, source=source) for text in texts)
-    return replace(state, route=source, is_guarded=True, candidates=candidates)
+    return replace(state, route=source, candidates=candidates)
 
 
 def _rotated(texts: Sequence[str], by: int) -> list[str]:

@@ -28,7 +28,6 @@ class State:
         said_vectors: float32 [u, turn_dim], theirs.
         today: the day, for what is answered on some days only.
         route: who answers: "guard/<kind>", "intents/<name>", or empty as long as the talk is free.
-        is_guarded: whether the guard has read the turns by their vectors.
         is_cautious: whether nothing from logs may answer, though the talk is free.
         candidates: best first. None is ever taken out: one that may not be said is marked with the reason.
         text: the reply.
@@ -45,7 +44,6 @@ class State:
     said_vectors: Vectors | None = None
     today: date = date.min
     route: str = ""
-    is_guarded: bool = False
     is_cautious: bool = False
     candidates: tuple[Candidate, ...] = ()
     text: str | None = None

@@ -97,7 +97,7 @@ def read_care(folder: Path, locale: str) -> Care:
         InputError: if anything is missing or wrong; names every file and key, never a text.
     """
     problems: list[str] = []
-    found = {path.name: _yaml(path, problems) for path in care_files(folder)}
+    found = {path.name: read_yaml(path, problems) for path in care_files(folder)}
     kinds = [
         _kind(entry)
         for name, entry in found.items()
@@ -159,7 +159,16 @@ def _is_fine(where: str, found: Iterator[str], problems: list[str]) -> bool:
     return not lines
 
 
-def _yaml(path: Path, problems: list[str]) -> Any:
+def read_yaml(path: Path, problems: list[str]) -> Any:
+    """Read YAML that people write.
+
+    Args:
+        path: the file.
+        problems: receives where it cannot be read.
+
+    Returns:
+        What it says; an empty list if it cannot be read.
+    """
     import yaml
 
     try:
@@ -167,7 +176,7 @@ def _yaml(path: Path, problems: list[str]) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         problems.append(f"{path.name}:{mark.line + 1 if mark else '?'}: expected YAML, got something unreadable")
-        return None
+        return []
 
 
 def _list_problems(entry: Any, keys: Sequence[str], others: Sequence[str] = ()) -> Iterator[str]:

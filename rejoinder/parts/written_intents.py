@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rejoinder.errors import InputError
+from rejoinder.parts.care import read_yaml
 from rejoinder.text import normalize, words
 
 NONE = "none.yaml"
@@ -80,7 +81,7 @@ def read_intents(folder: Path, character: Mapping[str, str]) -> Written:
     intents: list[Intent] = []
     none: tuple[str, ...] = ()
     for path in intent_files(folder):
-        found = _yaml(path, problems)
+        found = read_yaml(path, problems)
         if path.name == NONE:
             none = _none(found, problems)
             continue
@@ -100,17 +101,6 @@ def read_intents(folder: Path, character: Mapping[str, str]) -> Written:
         raise InputError(f"{folder}: intents that cannot be used\n{listed}\n  next: correct the intents above")
     filled = [replace(i, replies=tuple(_filled(reply, character) for reply in i.replies)) for i in intents]
     return Written(tuple(filled), none)
-
-
-def _yaml(path: Path, problems: list[str]) -> Any:
-    import yaml
-
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        problems.append(f"{path.name}:{mark.line + 1 if mark else '?'}: expected YAML, got something unreadable")
-        return []
 
 
 def _none(found: Any, problems: list[str]) -> tuple[str, ...]:
