@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from rejoinder.answer.responder import STEPS
 from rejoinder.release.proof import Installed
 from rejoinder.store.store import Store
 from stages.common.messages import Message
@@ -52,13 +53,7 @@ def test_each_example_is_short_and_says_how_to_run_it() -> None:
 def test_ask_prints_a_reply_and_its_steps() -> None:
     out, trace = start("ask.py", "they want pizza", "you miss home", "I feel lonely").communicate(timeout=60)
     assert out.strip() in REPLIES
-    assert [line.split(":")[0] for line in trace.splitlines()] == [
-        "encode",
-        "retrieve",
-        "remark",
-        "filter",
-        "choose",
-    ]
+    assert [line.split(":")[0] for line in trace.splitlines()] == [step.name for step in STEPS]
     assert "'echo': " in trace
 
 
