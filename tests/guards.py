@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from rejoinder.parts.care import Care, CareKind, Helplines, Offensive
-from rejoinder.parts.classifier import Classifier, write_classifier
-from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, examples_of, weights_file, write_guard
+from rejoinder.parts.classifier import Classifier, Weights, write_classifier
+from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, examples_of, write_guard
 from rejoinder.parts.guard import labels_of as care_labels
-from rejoinder.parts.intents import WEIGHTS, phrases_of, write_intents
+from rejoinder.parts.intents import ROUTER, phrases_of, write_intents
 from rejoinder.parts.intents import labels_of as intent_labels
 from rejoinder.parts.ngrams import BUCKETS
 from rejoinder.parts.vectorizer import Vectorizer
@@ -47,15 +47,13 @@ INTENTS = (
 )
 
 
-def near(
-    examples: Sequence[Sequence[str]], vectorizer: Vectorizer, sharpness: float = 0.0
-) -> np.ndarray[Any, np.dtype[np.float32]]:
+def near(examples: Sequence[Sequence[str]], vectorizer: Vectorizer, sharpness: float = 0.0) -> Weights:
     """Weights of a classifier that takes for a label what comes near its examples; at 0, nothing."""
     made = np.zeros((vectorizer.dim + BUCKETS + 1, 1 + len(examples)), np.float32)
     made[-1, 0] = 0.6 * sharpness or 30.0
     for column, texts in enumerate(examples, 1):
         made[: vectorizer.dim, column] = sharpness * vectorizer.encode(texts).mean(axis=0)
-    return made
+    return Weights(made.astype(np.float16))
 
 
 def build_guard(
@@ -69,8 +67,8 @@ def build_guard(
     }
     classifiers, vectors = {}, {}
     for name, made in weights.items():
-        write_classifier(directory / weights_file(name), made)
-        classifiers[name] = Classifier(care_labels(care)[name], made.astype(np.float16))
+        write_classifier(directory, name, made)
+        classifiers[name] = Classifier(care_labels(care)[name], made)
         vectors[name] = vectorizer.encode(examples_of(care)[name])
     write_guard(directory, care, classifiers, vectors)
     given = {"locale": "en-US", "care_turns": 2, "min_sensitive": 0.5, "min_caution": 0.3, "min_offensive": 0.5}
@@ -88,7 +86,7 @@ def build_intents(
     """Build a router; by default it finds nothing."""
     directory.mkdir()
     weights = near([intent.phrases for intent in intents if intent.phrases], vectorizer, sharpness)
-    write_classifier(directory / WEIGHTS, weights)
-    classifier = Classifier(intent_labels(intents), weights.astype(np.float16))
+    write_classifier(directory, ROUTER, weights)
+    classifier = Classifier(intent_labels(intents), weights)
     write_intents(directory, intents, classifier, vectorizer.encode(phrases_of(intents)))
     write_manifest(directory, "intents", vectorizer.id, {"min_probability": 0.5, "time_zone": "UTC", **facts})

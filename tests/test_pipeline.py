@@ -45,8 +45,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "dim": 32, "hidden": 32, "batch_size": 64, "max_steps": 4, "validate_every": 4, "warmup_steps": 1,
     },
     "base": {"people": 2, "near": 0.5},
-    "guard": {"most_examples": 12, "ordinary": 60, "folds": 2},
-    "intents": {"most_phrases": 4, "ordinary": 60, "folds": 2},
+    "guard": {"most_examples": 12, "ordinary": 60, "held_out": 0.25},
+    "intents": {"most_phrases": 4, "ordinary": 60, "held_out": 0.25},
     "audit": {"ngram_users": [2, 1, 1], "people": 2, "near": 0.5},
     "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100, "replayed": 5},
     "gate": {

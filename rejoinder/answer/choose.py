@@ -9,7 +9,7 @@ from math import exp
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
 from rejoinder.parts import REMARKS
-from rejoinder.parts.themes import LAST_RESORT
+from rejoinder.parts.themes import RESORTS
 
 Random = Callable[[], float]
 
@@ -29,6 +29,12 @@ class Exploration:
     temperature: float = 0.1
 
 
+def is_resort(candidate: Candidate) -> bool:
+    """Whether a candidate is for when nothing else fits."""
+    part, _, theme = candidate.source.partition("/")
+    return part == REMARKS.name and theme in RESORTS
+
+
 def choose(state: State) -> State:
     """Say the first candidate that may be said."""
     return replace(state, text=next((c.text for c in state.candidates if c.dropped is None), None))
@@ -45,8 +51,8 @@ def explore(state: State, exploration: Exploration, random: Random) -> State:
     Returns:
         The state with the reply, and the exact probability that it would be this one.
     """
-    fit = [c for c in state.candidates if c.dropped is None and c.source != f"{REMARKS.name}/{LAST_RESORT}"]
-    if state.route or exploration.share <= 0 or len(fit) < 2:
+    fit = [c for c in state.candidates if c.dropped is None and not is_resort(c)]
+    if state.route or state.is_grave or exploration.share <= 0 or len(fit) < 2:
         return choose(state)
     chances = _chances(fit[: exploration.top], exploration)
     draw, number = random(), 0

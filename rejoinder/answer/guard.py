@@ -9,7 +9,7 @@ import numpy as np
 
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
-from rejoinder.parts import GUARD, REPLIES
+from rejoinder.parts import GUARD, REMARKS, REPLIES
 from rejoinder.parts.guard import READ, Guard
 from rejoinder.text import normalize
 
@@ -21,8 +21,8 @@ def listen(state: State) -> State:
         return state
     said = tuple(turn.text for turn in state.dialogue.turns if turn.speaker == "user" and normalize(turn.text))
     state = replace(state, said=said[-READ:])
-    kinds = [guard.listed(text) for text in state.said]
-    return care(state, guard, kinds) if kinds and kinds[-1] else state
+    state = replace(state, listed=tuple(map(guard.listed, state.said)))
+    return care(state, guard, state.listed) if state.listed and state.listed[-1] else state
 
 
 def watch(state: State) -> State:
@@ -31,10 +31,10 @@ def watch(state: State) -> State:
     if guard is None or state.said_vectors is None or state.route or not state.said:
         return state
     found = guard.sensitive(state.said_vectors, state.said)
-    kinds = [guard.kind(row, text) for row, text in zip(found, state.said, strict=True)]
-    is_cautious = any(guard.calls_for_caution(row) for row in found)
-    is_cautious = is_cautious or any(guard.offensive(state.said_vectors[-1:], state.said[-1:]))
-    return care(replace(state, is_cautious=is_cautious), guard, kinds)
+    kinds = [listed or guard.kind(row) for row, listed in zip(found, state.listed, strict=True)]
+    is_grave = any(guard.calls_for_caution(row) for row in found)
+    is_cautious = is_grave or any(guard.offensive(state.said_vectors[-1:], state.said[-1:]))
+    return care(replace(state, is_cautious=is_cautious, is_grave=is_grave), guard, kinds)
 
 
 def care(state: State, guard: Guard, kinds: Sequence[str | None]) -> State:
@@ -68,17 +68,28 @@ def _rotated(texts: Sequence[str], by: int) -> list[str]:
 
 
 def veto(state: State) -> State:
-    """Drop what an assistant must not say, and everything from logs where the dialogue calls for caution."""
+    """Drop what is offensive; where caution is called for, everything from logs and all that is not gentle."""
     guard = state.release.guard
     if guard is None:
         return state
+    if state.is_cautious:
+        return state.drop(lambda candidate: None if _is_careful(state, candidate) else "caution")
     kept = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.source == REPLIES.name]
-    unfit = set(kept) if state.is_cautious else _offensive(state, guard, kept)
-    why = "caution" if state.is_cautious else "offensive"
+    unfit = _offensive(state, guard, kept)
     candidates = (
-        replace(candidate, dropped=why) if n in unfit else candidate for n, candidate in enumerate(state.candidates)
+        replace(candidate, dropped="offensive") if n in unfit else candidate
+        for n, candidate in enumerate(state.candidates)
     )
     return replace(state, candidates=tuple(candidates)) if unfit else state
+
+
+def _is_careful(state: State, candidate: Candidate) -> bool:
+    """Whether a candidate may be said though the dialogue calls for caution."""
+    if candidate.source == REPLIES.name:
+        return False
+    part, _, theme = candidate.source.partition("/")
+    remarks = state.release.remarks
+    return not state.is_grave or part != REMARKS.name or remarks is None or theme in remarks.gentle
 
 
 def _offensive(state: State, guard: Guard, kept: Sequence[int]) -> set[int]:
@@ -88,5 +99,8 @@ def _offensive(state: State, guard: Guard, kept: Sequence[int]) -> set[int]:
         return set()
     if table is None:
         return {n for n, text in zip(kept, texts, strict=True) if guard.is_unfit(text)}
-    vectors = table.vectors(np.maximum(table.rows_of(texts), 0))
-    return {n for n, is_bad in zip(kept, guard.offensive(vectors, texts), strict=True) if is_bad}
+    verdicts = guard.verdicts  # of the release's own replies, which come again: it grows to as many as there are
+    if new := [text for text in texts if text not in verdicts]:
+        vectors = table.vectors(np.maximum(table.rows_of(new), 0))
+        verdicts.update(zip(new, guard.offensive(vectors, new), strict=True))
+    return {n for n, text in zip(kept, texts, strict=True) if verdicts[text]}

@@ -9,6 +9,7 @@ from rejoinder.answer.state import State
 from rejoinder.parts import REMARKS
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.remarks import Remarks
+from rejoinder.parts.themes import CHECK_IN, LAST_RESORT
 
 
 def remark(state: State) -> State:
@@ -16,7 +17,8 @@ def remark(state: State) -> State:
     remarks = state.release.remarks
     if remarks is None or state.turns is None or state.vector is None:
         return state
-    last = _candidates(remarks, remarks.last_resort(), state.vector)
+    resorts = (CHECK_IN, LAST_RESORT) if state.is_grave else (LAST_RESORT,)
+    last = [c for name in resorts for c in _candidates(remarks, remarks.numbered(name), state.vector)]
     if state.route:  # its own answers may all have been said
         return replace(state, candidates=(*state.candidates, *last))
     theme, fit = remarks.nearest(state.turns[-1], state.vector)

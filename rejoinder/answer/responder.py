@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import Counter
@@ -12,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
 
-from rejoinder.answer.choose import Exploration, choose, explore
+from rejoinder.answer.choose import Exploration, choose, explore, is_resort
 from rejoinder.answer.filters import drop_unfit
 from rejoinder.answer.guard import listen, veto, watch
 from rejoinder.answer.remark import remark
@@ -22,10 +21,9 @@ from rejoinder.answer.route import route
 from rejoinder.answer.state import State, Step
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import InputError
-from rejoinder.parts import REMARKS
 from rejoinder.parts.cached import dearest
 from rejoinder.parts.opened import OpenRelease
-from rejoinder.parts.themes import LAST_RESORT
+from rejoinder.process import usable_cores
 
 #: How an answer is made, in this order.
 STEPS: tuple[Step, ...] = (
@@ -40,7 +38,6 @@ STEPS: tuple[Step, ...] = (
     Step("choose", choose, is_quick=True),
 )
 NOTHING_FITS, TOO_LATE = "nothing_fits", "too_late"
-_THREADS = 4 * (os.cpu_count() or 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,8 @@ class Responder:
         self._steps = tuple(STEPS if steps is None else steps)
         self._workers: ThreadPoolExecutor | None = None
         if self._options.deadline_s is not None:
-            self._workers = ThreadPoolExecutor(_THREADS, "rejoinder-answer")
+            # No more than can work at once: a late one would only keep others waiting.
+            self._workers = ThreadPoolExecutor(usable_cores(), "rejoinder-answer")
 
     def answer(self, dialogue: Dialogue, today: date | None = None) -> Reply:
         """Answer the last turn of a dialogue.
@@ -127,19 +125,25 @@ class Responder:
     def _run_in_time(self, start: State, done: list[tuple[State, StepTrace]]) -> bool:
         """Run all steps; false if the deadline came first, with what was done by then in `done`."""
         if self._workers is None:
-            self._run(start, done)
+            self._run(start, done, threading.Event())
             return True
         working: list[tuple[State, StepTrace]] = []
-        future = self._workers.submit(self._run, start, working)
+        is_answered = threading.Event()
+        future = self._workers.submit(self._run, start, working, is_answered)
         try:
             future.result(self._options.deadline_s)
         except TimeoutError:
             future.cancel()
+        finally:
+            is_answered.set()
         done.extend(list(working))
         return len(done) == len(self._steps)
 
-    def _run(self, state: State, done: list[tuple[State, StepTrace]]) -> None:
+    def _run(self, state: State, done: list[tuple[State, StepTrace]], is_answered: threading.Event) -> None:
+        """Run the steps one by one, as long as anybody waits for them."""
         for step in self._steps:
+            if is_answered.is_set():
+                return
             done.append(self._timed(step, state))
             state = done[-1][0]
 
@@ -161,7 +165,7 @@ class Responder:
 def _reply(state: State, traces: tuple[StepTrace, ...], *, is_late: bool) -> Reply:
     release, fallback = state.release, ""
     chosen = next((c for c in state.candidates if c.dropped is None and c.text == state.text), None)
-    if chosen is not None and chosen.source == f"{REMARKS.name}/{LAST_RESORT}":
+    if chosen is not None and is_resort(chosen):
         fallback = NOTHING_FITS
     if state.text is None and is_late:
         texts = release.intents.too_late() if release.intents is not None else ()

@@ -12,7 +12,7 @@ from rejoinder.parts import INTENTS
 def route(state: State) -> State:
     """Add the character's answers to the intent of the last turn, if it has one."""
     intents = state.release.intents
-    if intents is None or state.route or state.turns is None or state.is_cautious:
+    if intents is None or state.route or state.turns is None:
         return state
     intent = intents.route(state.turns[-1], state.read[-1].text, state.today)
     if intent is None:

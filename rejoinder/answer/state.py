@@ -25,10 +25,12 @@ class State:
         vector: float32 [dim], the context's.
         sources: where the vector of each turn that was read came from, oldest first: "cold", "hot" or "model".
         said: the user's last turns, oldest first, as far as the guard reads them.
+        listed: what the guard's lists alone make of each of them: a kind, or None.
         said_vectors: float32 [u, turn_dim], theirs.
         today: the day, for what is answered on some days only.
         route: who answers: "guard/<kind>", "intents/<name>", or empty as long as the talk is free.
         is_cautious: whether nothing from logs may answer, though the talk is free.
+        is_grave: whether the user may be in distress: then only gentle remarks may answer.
         candidates: best first. None is ever taken out: one that may not be said is marked with the reason.
         text: the reply.
         probability: with which this reply was chosen; 1 where nothing was left to chance.
@@ -41,10 +43,12 @@ class State:
     vector: Vectors | None = None
     sources: tuple[str, ...] = ()
     said: tuple[str, ...] = ()
+    listed: tuple[str | None, ...] = ()
     said_vectors: Vectors | None = None
     today: date = date.min
     route: str = ""
     is_cautious: bool = False
+    is_grave: bool = False
     candidates: tuple[Candidate, ...] = ()
     text: str | None = None
     probability: float = 1.0

@@ -95,7 +95,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         name="guard",
         bundle="guard",
-        files=r"care\.json|(sensitive|offensive)(-examples|-probabilities)?\.npy",
+        files=r"care\.json|(sensitive|offensive)(-network|-examples|-probabilities)?\.npy",
         facts=("locale", "care_turns", "min_sensitive", "min_caution", "min_offensive"),
         ties=("model",),
         module="rejoinder.parts.guard",

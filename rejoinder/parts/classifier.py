@@ -1,8 +1,9 @@
-"""Classifier: a turn's vector and its n-grams -> probabilities of a few labels; one matrix, no engine."""
+"""Classifier: a turn's vector and its n-grams -> probabilities of a few labels; a few matrices, no engine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +22,36 @@ _ROUNDING = 1e-3
 Probabilities = npt.NDArray[np.float32]
 
 
-class Classifier:
-    """A multinomial logistic regression. Safe to share between threads."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """What a classifier of k labels is made of.
 
-    def __init__(self, labels: Sequence[str], weights: npt.NDArray[np.float16]) -> None:
+    Attributes:
+        linear: float16 [dim + BUCKETS + 1, k]: of the vector, of the n-grams, and the intercept.
+        network: float16 [dim + 1 + k, h]: of the vector, the bias of h hidden units, and theirs of each label;
+            None if it has none.
+    """
+
+    linear: npt.NDArray[np.float16]
+    network: npt.NDArray[np.float16] | None = None
+
+
+class Classifier:
+    """A logistic regression, with a hidden layer beside it where one helps. Safe to share between threads."""
+
+    def __init__(self, labels: Sequence[str], weights: Weights) -> None:
         """Take weights over.
 
         Args:
             labels: k of them.
-            weights: float16 [dim + BUCKETS + 1, k]: of the vector, of the n-grams, and the intercept.
+            weights: of the classifier.
         """
         self.labels = tuple(labels)
-        self._dense = weights[: -BUCKETS - 1].astype(np.float32)
-        self._sparse = weights[-BUCKETS - 1 : -1]
-        self._intercept = weights[-1].astype(np.float32)
+        linear, network = weights.linear, weights.network
+        self._dense = linear[: -BUCKETS - 1].astype(np.float32)
+        self._sparse = np.asarray(linear[-BUCKETS - 1 : -1])  # a plain view: a map is slow to take rows of
+        self._intercept = linear[-1].astype(np.float32)
+        self._network = None if network is None else network.astype(np.float32)
 
     def probabilities(self, vectors: Vectors, texts: Sequence[str]) -> Probabilities:
         """Classify texts.
@@ -47,6 +64,10 @@ class Classifier:
             float32 [n, k], rows that sum to 1.
         """
         scores = vectors @ self._dense + self._intercept
+        if self._network is not None:
+            dim = vectors.shape[1]
+            hidden = np.maximum(vectors @ self._network[:dim] + self._network[dim], 0)
+            scores += hidden @ self._network[dim + 1 :].T
         for row, text in enumerate(texts):
             buckets, values = ngrams(text)
             scores[row] += values @ self._sparse[buckets].astype(np.float32)
@@ -55,18 +76,40 @@ class Classifier:
         return np.asarray(scores / scores.sum(axis=1, keepdims=True), np.float32)
 
 
-def write_classifier(path: Path, weights: npt.NDArray[np.float32]) -> None:
-    """Write weights, [dim + BUCKETS + 1, k], as float16."""
-    np.save(path, np.ascontiguousarray(weights, np.float16))
+def weights_file(name: str) -> str:
+    """The file of a classifier's linear weights."""
+    return f"{name}.npy"
 
 
-def read_classifier(path: Path, labels: Sequence[str], dim: int) -> Classifier:
+def network_file(name: str) -> str:
+    """The file of its hidden layer, if it has one."""
+    return f"{name}-network.npy"
+
+
+def write_classifier(directory: Path, name: str, weights: Weights) -> None:
+    """Write a classifier's weights.
+
+    Args:
+        directory: of the bundle.
+        name: of the classifier.
+        weights: of the classifier.
+    """
+    np.save(directory / weights_file(name), np.ascontiguousarray(weights.linear))
+    if weights.network is not None:
+        np.save(directory / network_file(name), np.ascontiguousarray(weights.network))
+
+
+def read_classifier(
+    directory: Path, name: str, labels: Sequence[str], dim: int, files: Collection[str]
+) -> Classifier:
     """Map a classifier's weights.
 
     Args:
-        path: what `write_classifier` wrote, its bytes verified.
-        labels: of its columns.
+        directory: where `write_classifier` wrote it, its bytes verified.
+        name: of the classifier.
+        labels: k of them.
         dim: length of a turn's vector.
+        files: that the bundle's manifest names; with a hidden layer among them, or not.
 
     Returns:
         The classifier.
@@ -74,7 +117,12 @@ def read_classifier(path: Path, labels: Sequence[str], dim: int) -> Classifier:
     Raises:
         BundleError: if the file is no such array.
     """
-    return Classifier(labels, map_array(path, np.float16, (dim + BUCKETS + 1, len(labels))))
+    k = len(labels)
+    linear = map_array(directory / weights_file(name), np.float16, (dim + BUCKETS + 1, k))
+    network, layer = None, network_file(name)
+    if layer in files:
+        network = map_array(directory / layer, np.float16, (dim + 1 + k, None))
+    return Classifier(labels, Weights(linear, network))
 
 
 class ClassifierProbe:

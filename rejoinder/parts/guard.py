@@ -17,7 +17,14 @@ from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
 from rejoinder.parts import VECTORIZER
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.care import SLOT, Care, CareKind, parse_care
-from rejoinder.parts.classifier import Classifier, ClassifierProbe, Probabilities, pick, read_classifier
+from rejoinder.parts.classifier import (
+    Classifier,
+    ClassifierProbe,
+    Probabilities,
+    pick,
+    read_classifier,
+    weights_file,
+)
 from rejoinder.parts.ngrams import plain_words
 from rejoinder.release.manifest import Manifest
 from rejoinder.text import normalize
@@ -34,11 +41,6 @@ THRESHOLDS = ("min_sensitive", "min_caution", "min_offensive")
 READ = 4
 _NONE = "none"
 _MEMORY_FACTOR = 6  # bytes of memory per byte of file: weights are made single, examples are text
-
-
-def weights_file(name: str) -> str:
-    """The file of a classifier's weights."""
-    return f"{name}.npy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,15 @@ class WordList:
 
     def holds(self, text: str) -> bool:
         """Whether a text holds one of the phrases, and none in whose presence they do not count."""
-        plain = f" {' '.join(plain_words(text))} "
-        return self._phrases.search(plain) is not None and self._unless.search(plain) is None
+        return self.holds_words(_spaced(text))
+
+    def holds_words(self, spaced: str) -> bool:
+        """As `holds`, of a text's plain words between single spaces."""
+        return self._phrases.search(spaced) is not None and self._unless.search(spaced) is None
+
+
+def _spaced(text: str) -> str:
+    return f" {' '.join(plain_words(text))} "
 
 
 def _either(phrases: Iterable[str]) -> re.Pattern[str]:
@@ -121,7 +130,7 @@ class Guard:
     """An opened guard. Safe to share between threads."""
 
     def __init__(self, care: Care, classifiers: Mapping[str, Classifier], facts: Mapping[str, Any]) -> None:
-        """Put lists, classifiers and scripts together.
+        """Put lists, classifiers and scripts together; `verdicts` is for whoever judges the same replies again.
 
         Args:
             care: what people wrote.
@@ -131,12 +140,14 @@ class Guard:
         self.care, self.classifiers, self.facts = care, classifiers, facts
         self._lists = {kind.kind: WordList(kind.phrases, kind.unless) for kind in care.kinds}
         self._unfit = WordList(care.offensive.words)
+        self.verdicts: dict[str, bool] = {}
         lines = next((entry.lines for entry in care.helplines if entry.locale == facts["locale"]), {})
         self.scripts = {kind.kind: _scripts(kind, lines.get(kind.kind, "")) for kind in care.kinds}
 
     def listed(self, text: str) -> str | None:
         """The kind of a turn by the lists alone; None if they are silent."""
-        return next((kind for kind, phrases in self._lists.items() if phrases.holds(text)), None)
+        spaced = _spaced(text)
+        return next((kind for kind, phrases in self._lists.items() if phrases.holds_words(spaced)), None)
 
     def sensitive(self, vectors: Vectors, texts: Sequence[str]) -> Probabilities:
         """Probabilities that turns are of each kind.
@@ -156,18 +167,15 @@ class Guard:
                 found[row, 0] = 1
         return found
 
-    def kind(self, probabilities: Probabilities, text: str) -> str | None:
-        """The kind of a turn.
+    def kind(self, probabilities: Probabilities) -> str | None:
+        """The kind of a turn by its probabilities, whatever the lists say.
 
         Args:
             probabilities: float32 [kinds + 1], by `sensitive`.
-            text: the turn.
 
         Returns:
             Its kind, or None.
         """
-        if (listed := self.listed(text)) is not None:
-            return listed
         if 1 - probabilities[0] < self.facts["min_sensitive"]:
             return None
         return self.classifiers[SENSITIVE].labels[1 + int(probabilities[1:].argmax())]
@@ -265,7 +273,7 @@ def open_guard(directory: Path, manifest: Manifest, dim: int) -> Guard:
     labels, classifiers, errors = labels_of(care), {}, []
     for name in (SENSITIVE, OFFENSIVE):
         try:
-            classifiers[name] = read_classifier(directory / weights_file(name), labels[name], dim)
+            classifiers[name] = read_classifier(directory, name, labels[name], dim, manifest.files)
         except BundleError as error:
             errors.append(error)
     if errors:

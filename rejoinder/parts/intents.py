@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rejoinder.errors import ConsistencyError, FormatError, Problem
 from rejoinder.parts import VECTORIZER
 from rejoinder.parts.arrays import Vectors
-from rejoinder.parts.classifier import Classifier, ClassifierProbe, pick, read_classifier
+from rejoinder.parts.classifier import Classifier, ClassifierProbe, pick, read_classifier, weights_file
 from rejoinder.parts.written_intents import TOO_LATE, Intent
 from rejoinder.release.manifest import Manifest
 from rejoinder.text import normalize
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 ENTRIES = "entries.jsonl"
 ROUTER = "router"
-WEIGHTS = f"{ROUTER}.npy"
 _NONE = "none"
 _MEMORY_FACTOR = 6  # bytes of memory per byte of file: weights are made single, phrases are text
 
@@ -170,7 +169,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
         problems.append(Problem("facts: min_probability", "a number from 0 to 1", "something else"))
     if not isinstance(facts.get("time_zone"), str):
         problems.append(Problem("facts: time_zone", "a text", "something else"))
-    needed = (ENTRIES, WEIGHTS)
+    needed = (ENTRIES, weights_file(ROUTER))
     return problems + [
         Problem(name, "a file of the bundle", "nothing") for name in needed if name not in manifest.files
     ]
@@ -182,7 +181,8 @@ def open_part(opening: Opening) -> Intents:
         raise ConsistencyError(str(opening.directory), problems)
     vectorizer: Vectorizer = opening.opened[VECTORIZER.bundle]
     intents = read_entries(opening.directory / ENTRIES)
-    classifier = read_classifier(opening.directory / WEIGHTS, labels_of(intents), vectorizer.dim)
+    labels, files = labels_of(intents), opening.manifest.files
+    classifier = read_classifier(opening.directory, ROUTER, labels, vectorizer.dim, files)
     return Intents(intents, classifier, dict(opening.manifest.facts))
 
 

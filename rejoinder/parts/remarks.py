@@ -18,7 +18,7 @@ from rejoinder.errors import BundleError, ConsistencyError, FormatError, Problem
 from rejoinder.parts import HEADS, VECTORIZER
 from rejoinder.parts.arrays import Vectors, map_array, unit_rows
 from rejoinder.parts.probes import pick_rows, stored_vectors_problems
-from rejoinder.parts.themes import LAST_RESORT, Theme
+from rejoinder.parts.themes import Theme
 from rejoinder.parts.vector_table import TableFiles, VectorTable, write_table
 from rejoinder.release.manifest import Manifest
 from rejoinder.text import normalize
@@ -48,8 +48,7 @@ def write_remarks(directory: Path, themes: Sequence[Theme], vectorizer: Vectoriz
         vectorizer: makes vectors of turns.
         heads: make those of replies.
     """
-    lines = (json.dumps({"theme": t.name, "turns": t.turns, "replies": t.replies}) + "\n" for t in themes)
-    (directory / THEMES).write_text("".join(lines), encoding="utf-8")
+    (directory / THEMES).write_text("".join(map(_line, themes)), encoding="utf-8")
     examples = [normalize(turn) for theme in themes for turn in theme.turns]
     replies = [reply for theme in themes for reply in theme.replies]
     np.save(directory / EXAMPLES, vectorizer.encode(examples).astype(np.float16))
@@ -58,6 +57,11 @@ def write_remarks(directory: Path, themes: Sequence[Theme], vectorizer: Vectoriz
     # Of what the table gives back, not of what was computed: whoever opens the bundle finds the very same.
     stored = unit_rows(turns.astype(np.float16))
     np.save(directory / REPLIES, heads.replies(stored).astype(np.float16))
+
+
+def _line(theme: Theme) -> str:
+    entry: dict[str, Any] = {"theme": theme.name, "turns": theme.turns, "replies": theme.replies}
+    return json.dumps(entry | ({"gentle": True} if theme.is_gentle else {})) + "\n"
 
 
 def read_written_themes(path: Path) -> list[Theme]:
@@ -80,12 +84,14 @@ def read_written_themes(path: Path) -> list[Theme]:
 
 def _theme(line: str) -> Theme:
     entry: dict[str, Any] = json.loads(line)
-    turns, replies = tuple(entry["turns"]), tuple(entry["replies"])
-    if set(entry) != {"theme", "turns", "replies"} or not all(
-        type(text) is str for text in (entry["theme"], *turns, *replies)
+    turns, replies, is_gentle = tuple(entry["turns"]), tuple(entry["replies"]), entry.pop("gentle", False)
+    if (
+        set(entry) != {"theme", "turns", "replies"}
+        or type(is_gentle) is not bool
+        or not all(type(text) is str for text in (entry["theme"], *turns, *replies))
     ):
         raise TypeError("another key, or a value of another type")
-    return Theme(entry["theme"], turns, replies)
+    return Theme(entry["theme"], turns, replies, is_gentle)
 
 
 class Remarks:
@@ -107,6 +113,7 @@ class Remarks:
             raise ConsistencyError(str(directory), problems)
         self.facts: dict[str, Any] = dict(manifest.facts)
         self.themes = read_written_themes(directory / THEMES)
+        self.gentle = {theme.name for theme in self.themes if theme.is_gentle}
         self.replies = [reply for theme in self.themes for reply in theme.replies]
         examples = sum(len(theme.turns) for theme in self.themes)
         errors: list[BundleError] = []
@@ -147,9 +154,9 @@ class Remarks:
         best = int((nearest.mean(axis=1) + _HEADS_WEIGHT * heads).argmax())
         return best, float(cosines[best].max() + heads[best])
 
-    def last_resort(self) -> int | None:
-        """The number of the theme that is said when nothing else is fit, if there is one."""
-        return next((n for n, theme in enumerate(self.themes) if theme.name == LAST_RESORT), None)
+    def numbered(self, name: str) -> int | None:
+        """The number of the theme of a name, if there is one."""
+        return next((n for n, theme in enumerate(self.themes) if theme.name == name), None)
 
     def ranked(self, theme: int, context: Vectors) -> list[tuple[str, float]]:
         """Replies of a theme, those first that the heads think nearest to a context.

@@ -15,9 +15,12 @@ from typing import Any
 from rejoinder.errors import InputError
 from rejoinder.text import normalize, words
 
-#: The theme whose replies are said when nothing else is fit; nothing calls for it.
-LAST_RESORT = "last-resort"
-_KEYS = {"theme", "turns", "replies", "avoid"}
+#: The theme whose replies are said when nothing else is fit, and the one that goes before it where the user may be
+#: in distress; nothing calls for them.
+LAST_RESORT, CHECK_IN = "last-resort", "check-in"
+RESORTS = (LAST_RESORT, CHECK_IN)
+_KEYS = {"theme", "turns", "replies"}
+_OPTIONAL = {"avoid", "gentle"}
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 #: Of a reply: characters, and words. A chat answers in a breath.
 MAX_CHARS, MAX_WORDS = 200, 35
@@ -33,11 +36,13 @@ class Theme:
         name: words and hyphens.
         turns: what people say that calls for it.
         replies: what may be answered to any of them.
+        is_gentle: whether they may also be said to somebody who may be in distress.
     """
 
     name: str
     turns: tuple[str, ...]
     replies: tuple[str, ...]
+    is_gentle: bool = False
 
 
 def theme_files(folder: Path) -> list[Path]:
@@ -65,7 +70,8 @@ def read_themes(folder: Path) -> list[Theme]:
             if found := list(_entry_problems(entry)):
                 problems += [f"{where}: {problem}" for problem in found]
             else:
-                themes.append(Theme(entry["theme"], tuple(entry["turns"]), tuple(entry["replies"])))
+                turns, replies = tuple(entry["turns"]), tuple(entry["replies"])
+                themes.append(Theme(entry["theme"], turns, replies, entry.get("gentle", False)))
     problems += _shared_problems(themes)
     if not problems and not any(theme.turns for theme in themes):
         problems.append("expected at least one *.yaml with a theme that turns call for, got none")
@@ -92,14 +98,16 @@ def _entries(path: Path, problems: list[str]) -> list[Any]:
 
 
 def _entry_problems(entry: Any) -> Iterator[str]:
-    if not isinstance(entry, dict) or not _KEYS >= set(entry) >= _KEYS - {"avoid"}:
+    if not isinstance(entry, dict) or not _KEYS | _OPTIONAL >= set(entry) >= _KEYS:
         got = ", ".join(sorted(map(str, entry))) if isinstance(entry, dict) else type(entry).__name__
-        yield f"expected the keys {', '.join(sorted(_KEYS))}, got {got}"
+        yield f"expected the keys {', '.join(sorted(_KEYS | _OPTIONAL))}, got {got}"
         return
+    if not isinstance(entry.get("gentle", False), bool):
+        yield "gentle: expected true or false, got something else"
     name = entry["theme"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield "theme: expected lower-case words joined by hyphens, got something else"
-    for key, least in (("turns", 0 if name == LAST_RESORT else 1), ("replies", _MIN_REPLIES)):
+    for key, least in (("turns", 0 if name in RESORTS else 1), ("replies", _MIN_REPLIES)):
         texts = entry[key]
         if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
             yield f"{key}: expected a list of texts, got something else (quote yes, no, numbers and signs)"

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rejoinder.parts.arrays import Vectors
-from rejoinder.parts.classifier import Classifier, Probabilities
 from rejoinder.parts.ngrams import BUCKETS, ngrams
 
 if TYPE_CHECKING:
@@ -60,40 +59,26 @@ def fit(
     return np.asarray(np.vstack([weights.T, intercept]), np.float32)
 
 
-def out_of_fold(
-    rows: csr_matrix,
-    labels: npt.NDArray[np.int64],
-    kinds: int,
-    strength: float,
-    weighed: npt.NDArray[np.float64],
-    *,
-    folds: int,
-    seed: int,
-) -> Probabilities:
-    """Classify every row by a classifier that was fitted on the others.
+def held_out(
+    labels: npt.NDArray[np.int64], share: float, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Set a share of every label's rows aside.
 
     Args:
-        rows: float32 [n, f].
         labels: int64 [n].
-        kinds: how many there are.
-        strength: as for `fit`.
-        weighed: float64 [n].
-        folds: parts that are left out in turn.
-        seed: of who is in which.
+        share: of the rows.
+        seed: of the draw.
 
     Returns:
-        float32 [n, kinds], rows that sum to 1.
+        int64 [m] and int64 [n - m]: rows to learn from, and rows to measure by, in order.
     """
-    from sklearn.model_selection import StratifiedKFold
-
-    found = np.zeros((len(labels), kinds), np.float32)
-    parts = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    for seen, unseen in parts.split(np.zeros(len(labels)), labels):
-        weights = fit(rows[seen], labels[seen], kinds, strength, weighed[seen])
-        scores = rows[unseen] @ weights[:-1] + weights[-1]
-        scores = np.exp(scores - scores.max(axis=1, keepdims=True))
-        found[unseen] = scores / scores.sum(axis=1, keepdims=True)
-    return found
+    draw = np.random.default_rng(seed)
+    unseen = [
+        draw.permutation(np.flatnonzero(labels == label))[: int(share * np.sum(labels == label))]
+        for label in np.unique(labels)
+    ]
+    aside = np.sort(np.concatenate(unseen))
+    return np.setdiff1d(np.arange(len(labels)), aside), aside
 
 
 def threshold(ordinary: npt.NDArray[np.float32], share: float) -> float:
@@ -109,8 +94,3 @@ def threshold(ordinary: npt.NDArray[np.float32], share: float) -> float:
     allowed = int(share * len(ordinary))
     highest = np.sort(ordinary)[::-1][allowed : allowed + 1]
     return float(np.nextafter(highest[0], np.float32(2))) if len(highest) else 0.0
-
-
-def classifier_of(weights: npt.NDArray[np.float32], labels: Sequence[str]) -> Classifier:
-    """A classifier as a bundle will hold it: its weights in half precision."""
-    return Classifier(labels, weights.astype(np.float16))

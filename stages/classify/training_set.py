@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from rejoinder.parts.arrays import Vectors
 from rejoinder.text import normalize
 
 if TYPE_CHECKING:
-    from rejoinder.parts.classifier import Classifier, Probabilities
+    from rejoinder.parts.classifier import Classifier, Probabilities, Weights
     from rejoinder.parts.vectorizer import Vectorizer
     from stages.common.turn_vectors import TurnVectors
 
@@ -38,15 +38,17 @@ class Recipe:
     """How a classifier is fitted.
 
     Attributes:
-        strength: inverse of the penalty on the squared weights.
-        folds: parts of the examples that are left out in turn.
-        seed: of the folds.
+        strength: inverse of the penalty on the squared weights of the regression.
+        held_out: share of the examples that a first classifier does not see, and is measured by.
+        seed: of that draw, and of the network.
+        hidden: units of the network beside the regression; 0 for none.
         ordinary_weight: what an ordinary turn weighs beside a written example.
     """
 
     strength: float
-    folds: int
+    held_out: float
     seed: int
+    hidden: int = 0
     ordinary_weight: float = 1.0
 
 
@@ -55,16 +57,18 @@ class Fitted:
     """A classifier and how it does.
 
     Attributes:
-        weights: float32 [dim + BUCKETS + 1, k].
-        classifier: as a bundle will hold it.
+        weights: as a bundle will hold them.
+        classifier: made of them.
         vectors: float32 [n, dim], of the written examples.
-        unseen: float32 [n, k], probabilities of the written examples by classifiers that had not seen them.
+        rows: int64 [u], which of them were set aside once.
+        unseen: float32 [u, k], their probabilities by a classifier that had not seen them.
         ordinary: float32 [m, k], probabilities of the validation split's turns.
     """
 
-    weights: npt.NDArray[np.float32]
+    weights: Weights
     classifier: Classifier
     vectors: Vectors
+    rows: npt.NDArray[np.int64]
     unseen: Probabilities
     ordinary: Probabilities
 
@@ -88,18 +92,53 @@ def fit_written(
     Returns:
         The classifier, and what it makes of examples and ordinary turns that it has not seen.
     """
-    from stages.classify.fit import classifier_of, features, fit, out_of_fold
+    from rejoinder.parts.classifier import Classifier
+    from stages.classify.fit import held_out
 
     learnt, judged = ordinary
+    n = len(written.texts)
     vectors = vectorizer.encode([normalize(text) for text in written.texts])
-    rows = features(np.vstack([vectors, known.of(list(learnt))]), [*written.texts, *learnt])
-    numbers = np.r_[written.numbers, np.zeros(len(learnt), np.int64)]
+    everything = _Rows(
+        np.vstack([vectors, known.of(list(learnt))]),
+        [*written.texts, *learnt],
+        np.r_[written.numbers, np.zeros(len(learnt), np.int64)],
+        np.r_[np.ones(n), np.full(len(learnt), recipe.ordinary_weight)],
+    )
+    seen, aside = held_out(written.numbers, recipe.held_out, recipe.seed)
     k = len(written.labels)
-    weighed = np.r_[np.ones(len(written.texts)), np.full(len(learnt), recipe.ordinary_weight)]
-    unseen = out_of_fold(rows, numbers, k, recipe.strength, weighed, folds=recipe.folds, seed=recipe.seed)[
-        : len(written.texts)
-    ]
-    weights = fit(rows, numbers, k, recipe.strength, weighed)
-    classifier = classifier_of(weights, written.labels)
+    first = Classifier(written.labels, _weights(everything.some(np.r_[seen, n : n + len(learnt)]), k, recipe))
+    unseen = first.probabilities(vectors[aside], [written.texts[row] for row in aside])
+    weights = _weights(everything, k, recipe)
+    classifier = Classifier(written.labels, weights)
     quiet = classifier.probabilities(known.of(list(judged)), judged)
-    return Fitted(weights, classifier, vectors, unseen, quiet)
+    return Fitted(weights, classifier, vectors, aside, unseen, quiet)
+
+
+class _Rows(NamedTuple):
+    """Texts to learn from: vectors, texts, numbers of labels, and what each weighs."""
+
+    vectors: Vectors
+    texts: Sequence[str]
+    numbers: npt.NDArray[np.int64]
+    weighed: npt.NDArray[np.float64]
+
+    def some(self, rows: npt.NDArray[np.int64]) -> _Rows:
+        """Those of some rows."""
+        texts = [self.texts[row] for row in rows]
+        return _Rows(self.vectors[rows], texts, self.numbers[rows], self.weighed[rows])
+
+
+def _weights(rows: _Rows, k: int, recipe: Recipe) -> Weights:
+    """Fit a regression, and a network beside it if one is wanted: then each has half a say."""
+    from rejoinder.parts.classifier import Weights
+    from stages.classify.fit import features, fit
+    from stages.classify.network import fit_network
+
+    linear = fit(features(rows.vectors, rows.texts), rows.numbers, k, recipe.strength, rows.weighed)
+    if not recipe.hidden:
+        return Weights(linear.astype(np.float16))
+    network, bias = fit_network(rows.vectors, rows.numbers, k, rows.weighed, hidden=recipe.hidden, seed=recipe.seed)
+    network[-k:] /= 2
+    linear /= 2
+    linear[-1] += bias / 2
+    return Weights(linear.astype(np.float16), network.astype(np.float16))

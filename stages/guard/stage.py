@@ -41,10 +41,12 @@ class Params(StageParams):
     """Share of them after which nothing from logs may answer."""
     max_vetoes: float = Field(gt=0, lt=1)
     """Share of them that an assistant may not say."""
-    folds: int = Field(ge=2)
-    """Parts in which examples are left out in turn, to measure."""
+    hidden: int = Field(ge=0)
+    """Units of the network beside the regression that finds sensitive turns; 0 for none."""
+    held_out: float = Field(gt=0, lt=1)
+    """Share of the examples that a first classifier does not see, to measure by; the one that ships sees all."""
     seed: int
-    """Of the ordinary turns and the folds."""
+    """Of the ordinary turns, of what is held out, and of the network."""
 
 
 def first_examples(care: Care, most: int) -> Care:
@@ -98,15 +100,15 @@ def found_of(written: Written, fitted: Fitted, least: float) -> dict[str, Any]:
     """
     import numpy as np
 
-    alarms = 1 - fitted.unseen[:, 0] >= least
+    alarms, numbers = 1 - fitted.unseen[:, 0] >= least, written.numbers[fitted.rows]
     found = {
-        label: float(alarms[written.numbers == number].mean())
+        label: float(alarms[numbers == number].mean())
         for number, label in enumerate(written.labels)
-        if number
+        if number and (numbers == number).any()
     }
     return {
         "found": found,
-        "alarms": float(alarms[written.numbers == 0].mean()),
+        "alarms": float(alarms[numbers == 0].mean()) if (numbers == 0).any() else 0.0,
         "ordinary": float(np.mean(1 - fitted.ordinary[:, 0] >= least)),
     }
 
@@ -126,7 +128,9 @@ def fit_all(
     Returns:
         Classifiers by name.
     """
-    from rejoinder.parts.guard import WordList
+    from dataclasses import replace
+
+    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, WordList
     from stages.classify.ordinary import SPLITS, ordinary_turns
     from stages.classify.training_set import Recipe, fit_written
 
@@ -136,9 +140,10 @@ def fit_all(
     learnt, judged = (
         [turn for turn in turns if not any(listed.holds(turn) for listed in lists)] for turns in drawn
     )
-    recipe = Recipe(params.strength, params.folds, params.seed)
+    recipe = Recipe(params.strength, params.held_out, params.seed)
+    recipes = {SENSITIVE: replace(recipe, hidden=params.hidden), OFFENSIVE: recipe}
     return {
-        name: fit_written(written, (learnt, judged), vectorizer, known, recipe)
+        name: fit_written(written, (learnt, judged), vectorizer, known, recipes[name])
         for name, written in examples(care).items()
     }
 
@@ -180,7 +185,7 @@ def run(
     from rejoinder.parts import GUARD, VECTORIZER
     from rejoinder.parts.care import care_files, read_care
     from rejoinder.parts.classifier import write_classifier
-    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, weights_file, write_guard
+    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, write_guard
     from rejoinder.parts.opened import open_model
     from rejoinder.release.canonical import digest_file
     from rejoinder.release.manifest import write_manifest
@@ -194,7 +199,7 @@ def run(
         bundle = directory / GUARD.bundle
         bundle.mkdir()
         for name, found in fitted.items():
-            write_classifier(bundle / weights_file(name), found.weights)
+            write_classifier(bundle, name, found.weights)
         made = {name: found.classifier for name, found in fitted.items()}
         write_guard(bundle, read, made, {name: found.vectors for name, found in fitted.items()})
         files = {path.name: digest_file(path) for path in care_files(care)}

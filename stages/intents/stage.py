@@ -43,10 +43,10 @@ class Params(StageParams):
     """What each of them weighs beside a phrase."""
     max_cosine: float = Field(ge=0, le=1)
     """An ordinary turn this near to a phrase may well have its intent: it is not learnt as none."""
-    folds: int = Field(ge=2)
-    """Parts in which phrases are left out in turn, to measure."""
+    held_out: float = Field(gt=0, lt=1)
+    """Share of the phrases that a first router does not see, to measure by; the one that ships sees all."""
     seed: int
-    """Of the ordinary turns and the folds."""
+    """Of the ordinary turns and of what is held out."""
 
 
 def first_phrases(read: Read, most: int) -> Read:
@@ -109,7 +109,7 @@ def fit_replies(read: Read, guard: Guard, vectorizer: Vectorizer) -> tuple[Read,
 
 
 def overlaps(written: Written, fitted: Fitted) -> list[dict[str, Any]]:
-    """Intents that are taken for others, by classifiers that had not seen the phrase.
+    """Intents that are taken for others, by a router that had not seen the phrase.
 
     Args:
         written: the phrases.
@@ -123,7 +123,7 @@ def overlaps(written: Written, fitted: Fitted) -> list[dict[str, Any]]:
     best = fitted.unseen.argmax(axis=1)
     wrong = Counter(
         (written.labels[given], written.labels[found])
-        for given, found in zip(written.numbers.tolist(), best.tolist(), strict=True)
+        for given, found in zip(written.numbers[fitted.rows].tolist(), best.tolist(), strict=True)
         if given != found
     )
     return [
@@ -161,7 +161,7 @@ def fit_router(
     learnt, judged = (ordinary_turns(pairs, split, params.ordinary, params.seed) for split in SPLITS)
     vectors = vectorizer.encode([normalize(phrase) for phrase in phrases])
     far = far_turns(learnt, known, vectors, params.max_cosine)
-    recipe = Recipe(params.strength, params.folds, params.seed, params.ordinary_weight)
+    recipe = Recipe(params.strength, params.held_out, params.seed, ordinary_weight=params.ordinary_weight)
     return written, fit_written(written, (far, judged), vectorizer, known, recipe)
 
 
@@ -180,8 +180,8 @@ def figures(written: Written, fitted: Fitted, least: float) -> dict[str, Any]:
     import numpy as np
 
     sure = fitted.unseen[:, 1:].max(axis=1) >= least
-    right = fitted.unseen.argmax(axis=1) == written.numbers
-    is_phrase = written.numbers > 0
+    numbers = written.numbers[fitted.rows]
+    right, is_phrase = fitted.unseen.argmax(axis=1) == numbers, numbers > 0
     return {
         "found": float(np.mean((sure & right)[is_phrase])),
         "taken_for_another": float(np.mean((sure & ~right)[is_phrase])),
@@ -215,7 +215,7 @@ def run(
     from rejoinder.parts import GUARD, INTENTS, VECTORIZER
     from rejoinder.parts.classifier import write_classifier
     from rejoinder.parts.guard import open_guard
-    from rejoinder.parts.intents import WEIGHTS, phrases_of, time_zone, write_intents
+    from rejoinder.parts.intents import ROUTER, phrases_of, time_zone, write_intents
     from rejoinder.parts.opened import open_model
     from rejoinder.parts.written_intents import intent_files, read_intents
     from rejoinder.release.canonical import digest_file
@@ -232,7 +232,7 @@ def run(
     with atomic_directory(out) as directory:
         bundle = directory / INTENTS.bundle
         bundle.mkdir()
-        write_classifier(bundle / WEIGHTS, fitted.weights)
+        write_classifier(bundle, ROUTER, fitted.weights)
         phrases = phrases_of(read.intents)
         write_intents(bundle, read.intents, fitted.classifier, fitted.vectors[: len(phrases)])
         files = {path.name: digest_file(path) for path in intent_files(intents)}

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from rejoinder.answer.responder import Responder
+from rejoinder.answer.choose import Exploration
+from rejoinder.answer.responder import Options, Responder
 from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.parts.opened import OpenRelease, open_model, open_release
-from tests.bundles import build_whole, pin
+from rejoinder.parts.themes import CHECK_IN, LAST_RESORT, Theme
+from rejoinder.release.manifest import read_manifest
+from tests.bundles import build_remarks, build_whole, pin
 from tests.guards import CARE, INTENTS, build_guard, build_intents
 
 KIND = CARE.kinds[0]
@@ -81,6 +84,29 @@ def test_near_sensitive_turns_nothing_from_logs_is_said(tmp_path: Path) -> None:
     from_logs = [c.dropped for c in reply.trace.candidates if c.source == "replies"]
     assert set(from_logs) <= {"caution", "echo", "paraphrase", "weak"}
     assert "caution" in from_logs
+
+
+@pytest.mark.parametrize("is_gentle", [True, False])
+def test_near_sensitive_turns_only_what_is_gentle_is_said(tmp_path: Path, is_gentle: bool) -> None:
+    bundles = build_whole(tmp_path)
+    vectorizer, _ = open_model(bundles["model"])
+    themes = (
+        Theme("cheerful", ("i miss rain",), ("We love rain!", "You love rain!"), is_gentle),
+        Theme(CHECK_IN, (), ("You like home?", "They like home?"), is_gentle=True),
+        Theme(LAST_RESORT, (), ("I want hello.", "They know hello."), is_gentle=True),
+    )
+    heads = read_manifest(bundles["heads"])
+    build_remarks(tmp_path / "remarking", bundles["heads"], heads, vectorizer, themes, min_fit=-2.0)
+    build_guard(tmp_path / "watching", vectorizer, sharpness=30.0, min_sensitive=1.0, min_caution=0.3)
+    changed = {"remarks": tmp_path / "remarking", "guard": tmp_path / "watching"}
+    opened = open_release(pin({**bundles, **changed}))
+    options = Options(exploration=Exploration(share=1.0, temperature=100.0), seed=0)
+    reply = Responder(opened, options=options).answer(Dialogue.from_lines(["i miss rain"]))
+    cheerful = {c.dropped for c in reply.trace.candidates if c.source == "remarks/cheerful"}
+    assert cheerful == ({None} if is_gentle else {"caution"})
+    assert reply.text in themes[0 if is_gentle else 1].replies
+    assert (reply.trace.probability, reply.trace.fallback) == (1.0, "" if is_gentle else "nothing_fits")
+    assert Responder(opened).answer(Dialogue.from_lines(["you know pizza"])).text in themes[0].replies
 
 
 def test_an_offensive_reply_is_vetoed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -37,6 +38,27 @@ def slow(name: str, seconds: float) -> list[Step]:
         return step._replace(run=wait)
 
     return [waiting(step) if step.name == name else step for step in STEPS]
+
+
+def test_what_is_late_is_not_worked_on_any_longer(whole: OpenRelease) -> None:
+    ran: list[str] = []
+    started = threading.Event()
+
+    def watched(step: Step) -> Step:
+        def run(state: State) -> State:
+            ran.append(step.name)
+            if step.name == "encode":
+                started.set()
+                time.sleep(0.3)
+            return step.run(state)
+
+        return Step(step.name, run, step.is_quick)
+
+    reply = Responder(whole, [watched(step) for step in STEPS], Options(deadline_s=0.1)).answer(PIZZA)
+    assert started.is_set()
+    assert reply.trace.fallback == "too_late"
+    time.sleep(0.6)
+    assert "retrieve" not in ran
 
 
 def test_what_is_late_is_left_out_and_an_answer_comes(whole: OpenRelease) -> None:

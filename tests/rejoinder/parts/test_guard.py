@@ -10,9 +10,9 @@ import pytest
 
 from rejoinder.errors import BundleError, ConsistencyError, FormatError, ProbeError
 from rejoinder.parts import GUARD, INTENTS, Kind
-from rejoinder.parts.classifier import read_classifier
-from rejoinder.parts.guard import CARE, SENSITIVE, weights_file
-from rejoinder.parts.intents import ENTRIES, WEIGHTS
+from rejoinder.parts.classifier import read_classifier, weights_file
+from rejoinder.parts.guard import CARE, SENSITIVE
+from rejoinder.parts.intents import ENTRIES, ROUTER
 from rejoinder.parts.ngrams import BUCKETS, ngrams
 from rejoinder.parts.opened import open_release
 from tests.bundles import build_whole, pin, reseal
@@ -30,7 +30,9 @@ def changed(path: Path) -> None:
     np.save(path, array)
 
 
-@pytest.mark.parametrize(("kind", "file"), [(GUARD.bundle, weights_file(SENSITIVE)), (INTENTS.bundle, WEIGHTS)])
+@pytest.mark.parametrize(
+    ("kind", "file"), [(GUARD.bundle, weights_file(SENSITIVE)), (INTENTS.bundle, weights_file(ROUTER))]
+)
 def test_weights_that_compute_others_than_they_recorded_are_refused(
     bundles: dict[Kind, Path], kind: Kind, file: str
 ) -> None:
@@ -79,10 +81,13 @@ def test_files_that_say_something_else_are_refused(
 
 
 def test_weights_of_another_width_are_refused(tmp_path: Path) -> None:
-    path = tmp_path / "weights.npy"
-    np.save(path, np.zeros((32 + BUCKETS, 2), np.float16))
+    np.save(tmp_path / "one.npy", np.zeros((32 + BUCKETS, 2), np.float16))
     with pytest.raises(BundleError, match="float16"):
-        read_classifier(path, ("none", "one"), 32)
+        read_classifier(tmp_path, "one", ("none", "one"), 32, ["one.npy"])
+    np.save(tmp_path / "one.npy", np.zeros((32 + BUCKETS + 1, 2), np.float16))
+    np.save(tmp_path / "one-network.npy", np.zeros((32 + 2, 8), np.float16))
+    with pytest.raises(BundleError, match=r"one-network\.npy"):
+        read_classifier(tmp_path, "one", ("none", "one"), 32, ["one.npy", "one-network.npy"])
 
 
 def test_ngrams_are_the_same_on_every_machine() -> None:

@@ -33,7 +33,7 @@ def opened(directory: Path) -> Remarks:
 def test_what_was_written_is_read(bundles: dict[str, Path]) -> None:
     remarks = opened(bundles["remarks"])
     assert tuple(remarks.themes) == WRITTEN
-    assert remarks.last_resort() == 2
+    assert remarks.numbered(LAST_RESORT) == 2
     vectorizer, _ = open_model(bundles["model"])
     for number, theme in enumerate(WRITTEN[:2]):
         for vector in vectorizer.encode(list(theme.turns)):
@@ -106,7 +106,7 @@ def write(folder: Path, *themes: Any, name: str = "a.yaml") -> Path:
     [
         (
             {"replys": []},
-            "expected the keys avoid, replies, theme, turns, got avoid, replies, replys, theme, turns",
+            "expected the keys avoid, gentle, replies, theme, turns, got avoid, replies, replys, theme, turns",
         ),
         ({"theme": "Rain today"}, "lower-case words joined by hyphens"),
         ({"turns": []}, "turns: expected at least 1, got 0"),

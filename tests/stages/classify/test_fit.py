@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from rejoinder.parts.classifier import Classifier, Weights, read_classifier, write_classifier
 from rejoinder.parts.ngrams import BUCKETS
-from stages.classify.fit import classifier_of, features, fit, out_of_fold, threshold
+from stages.classify.fit import features, fit, held_out, threshold
+from stages.classify.network import fit_network
 
 DIM = 8
 RANDOM = np.random.default_rng(0)
@@ -28,20 +32,37 @@ def test_a_classifier_finds_what_the_vector_or_the_words_tell(kinds: int) -> Non
     weights = fit(features(vectors, texts), labels, kinds, 10.0, np.ones(120))
     assert weights.shape == (DIM + BUCKETS + 1, kinds)
     fresh, said, expected = sample(60)
-    found = classifier_of(weights, [str(n) for n in range(kinds)]).probabilities(fresh, said)
+    made = Weights(weights.astype(np.float16))
+    found = Classifier([str(n) for n in range(kinds)], made).probabilities(fresh, said)
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert (found.argmax(axis=1) == np.minimum(expected, kinds - 1)).mean() > 0.9
 
 
-def test_what_is_out_of_fold_was_not_learnt() -> None:
-    vectors = RANDOM.standard_normal((60, DIM)).astype(np.float32)
-    texts = [f"word{n}" for n in range(60)]
-    labels = RANDOM.integers(0, 2, 60)
-    rows = features(vectors, texts)
-    unseen = out_of_fold(rows, labels, 2, 1000.0, np.ones(60), folds=3, seed=0)
-    assert (unseen.argmax(axis=1) == labels).mean() < 0.8, "noise cannot be foreseen"
-    again = out_of_fold(rows, labels, 2, 1000.0, np.ones(60), folds=3, seed=0)
-    assert np.array_equal(unseen, again)
+def test_a_share_of_every_label_is_set_aside() -> None:
+    labels = np.array([0] * 50 + [1] * 10 + [2])
+    seen, aside = held_out(labels, 0.2, seed=0)
+    assert np.bincount(labels[aside], minlength=3).tolist() == [10, 2, 0], "nothing of a label that has but one row"
+    assert sorted([*seen, *aside]) == list(range(61))
+    assert np.array_equal(held_out(labels, 0.2, seed=0)[1], aside)
+    assert not np.array_equal(held_out(labels, 0.2, seed=1)[1], aside)
+
+
+def test_a_network_finds_what_no_line_divides(tmp_path: Path) -> None:
+    corners = RANDOM.integers(0, 2, (2000, 2))
+    vectors = RANDOM.standard_normal((2000, DIM)).astype(np.float32) * 0.1
+    vectors[:, :2] += 2 * corners - 1
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    labels = (corners[:, 0] == corners[:, 1]).astype(np.int64)
+    network, bias = fit_network(vectors, labels, 2, np.ones(2000), hidden=64, seed=0)
+    linear = np.zeros((DIM + BUCKETS + 1, 2), np.float16)
+    linear[-1] = bias
+    write_classifier(tmp_path, "corners", Weights(linear, network.astype(np.float16)))
+    files = [path.name for path in tmp_path.iterdir()]
+    texts = [""] * 2000
+    found = read_classifier(tmp_path, "corners", "ab", DIM, files).probabilities(vectors, texts)
+    assert (found.argmax(axis=1) == labels).mean() > 0.85
+    alone = read_classifier(tmp_path, "corners", "ab", DIM, ["corners.npy"]).probabilities(vectors, texts)
+    assert (alone.argmax(axis=1) == labels).mean() < 0.6
 
 
 def test_a_weight_of_nothing_is_nothing_learnt() -> None:
@@ -49,7 +70,7 @@ def test_a_weight_of_nothing_is_nothing_learnt() -> None:
     wrong = np.where(labels == 1, 0, labels)
     rows = features(np.vstack([vectors, vectors]), texts * 2)
     weights = fit(rows, np.r_[labels, wrong], 3, 10.0, np.r_[np.ones(90), np.full(90, 1e-6)])
-    found = classifier_of(weights, "abc").probabilities(vectors, texts)
+    found = Classifier("abc", Weights(weights.astype(np.float16))).probabilities(vectors, texts)
     assert (found.argmax(axis=1) == labels).all()
 
 
