@@ -14,7 +14,7 @@ from typing import Any
 
 from flows.errors import FlowError
 from flows.workspace import Workspace
-from stages import STAGES
+from stages.names import STAGES
 
 
 def dvc(workspace: Workspace, *arguments: str) -> int:

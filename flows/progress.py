@@ -11,7 +11,7 @@ from typing import TypeVar
 import yaml
 
 from rejoinder.release.document import Release
-from stages import STAGES
+from stages.names import STAGES
 
 T = TypeVar("T")
 _PACE = Path(__file__).with_name("pace.yaml")

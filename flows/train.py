@@ -16,7 +16,7 @@ from flows.dag import changed_stages, run_stage
 from flows.errors import FlowError
 from flows.workspace import Workspace
 from rejoinder.release.document import Release
-from stages import STAGES
+from stages.names import STAGES
 
 T = TypeVar("T")
 UNCHANGED, KEPT = "unchanged", "kept"

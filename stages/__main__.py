@@ -21,9 +21,9 @@ import click
 from click.core import ParameterSource
 
 from rejoinder.process import configure_process
-from stages import STAGES, load_stage, stage_module
 from stages.common.params import load_params
 from stages.common.status import reported
+from stages.names import STAGES, load_stage, stage_module
 
 BUILD = Path("build")
 _PATH = click.Path(path_type=Path)

@@ -16,9 +16,9 @@ import yaml
 
 from rejoinder.errors import RejoinderError
 from rejoinder.parts import PARTS, VECTORIZER
-from stages import STAGES, load_stage
 from stages.__main__ import default_paths
 from stages.common.params import StageParams, load_params
+from stages.names import STAGES, load_stage
 from tests.reach import PACKAGES, ROOT, reached
 
 DAG: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text())

@@ -17,7 +17,7 @@ import pytest
 from rejoinder.parts.opened import open_current
 from rejoinder.release.trust import Trust
 from rejoinder.store.store import Store
-from stages import STAGES
+from stages.names import STAGES
 from tests.checkouts import copy_checkout, environment, run
 
 pytestmark = pytest.mark.pipeline

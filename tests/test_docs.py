@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from registry.cli import main as rejoinder
-from stages import STAGES
+from stages.names import STAGES
 from tests.reach import ROOT
 
 README = (ROOT / "README.md").read_text()

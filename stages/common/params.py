@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stages import STAGES
+import stages
 from stages.common.errors import ParamsError
 
 
@@ -30,7 +30,6 @@ class SharedParams(StageParams):
 
 
 SHARED_SECTION = "shared"
-SECTIONS = (SHARED_SECTION, *STAGES)
 P = TypeVar("P", bound=StageParams)
 
 
@@ -49,11 +48,11 @@ def load_params(path: Path, stage: str, model: type[P]) -> P:
         ParamsError: naming every problem with its line, what was expected and what to do.
     """
     root = _compose(path)
-    sections = {key.value: node for key, node in root.value}
+    sections, known = {key.value: node for key, node in root.value}, _known_sections()
     problems = [
-        f"{path}:{key.start_mark.line + 1}: unknown section {key.value!r}; expected one of {', '.join(SECTIONS)}"
+        f"{path}:{key.start_mark.line + 1}: unknown section {key.value!r}; expected one of {', '.join(known)}"
         for key, _ in root.value
-        if key.value not in SECTIONS
+        if key.value not in known
     ]
     shared = sections.get(SHARED_SECTION, yaml.MappingNode("tag:yaml.org,2002:map", []))
     problems += _shared_problems(path, shared)
@@ -70,6 +69,12 @@ def load_params(path: Path, stage: str, model: type[P]) -> P:
     if problems:
         raise _error(problems)
     return parsed
+
+
+def _known_sections() -> list[str]:
+    """One a folder with a stage in it: the list of stages is no code that a stage runs."""
+    folders = (path.parent.name for root in stages.__path__ for path in Path(root).glob("*/stage.py"))
+    return [SHARED_SECTION, *sorted(folders)]
 
 
 def _shared_problems(path: Path, shared: yaml.Node) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 from flows import dag
 from flows.errors import FlowError
 from flows.workspace import Workspace
-from stages import STAGES
+from stages.names import STAGES
 
 DVC_YAML = """
 stages:

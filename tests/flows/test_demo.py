@@ -7,8 +7,8 @@ import yaml
 
 from flows import demo
 from flows.small_build import write_if_other, write_slice
-from stages import STAGES, load_stage
 from stages.common.params import load_params
+from stages.names import STAGES, load_stage
 from tests.reach import ROOT
 
 

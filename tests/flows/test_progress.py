@@ -3,7 +3,7 @@ import re
 import pytest
 
 from flows.progress import Lines
-from stages import STAGES
+from stages.names import STAGES
 
 
 class Terminal:

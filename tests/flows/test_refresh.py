@@ -17,9 +17,9 @@ from flows.slices import Before, compare
 from flows.workspace import Workspace
 from registry.pull.champion import Champion
 from rejoinder.parts.opened import OpenRelease, open_release
-from stages import STAGES
 from stages.common.turn_vectors import write_turns
 from stages.evaluation.candidates import build_candidates
+from stages.names import STAGES
 from tests.bundles import build_heads, build_whole, pin
 from tests.test_architecture import DAG
 

@@ -7,7 +7,7 @@ import pytest
 from flows import release, train
 from flows.errors import FlowError
 from flows.workspace import Workspace
-from stages import STAGES
+from stages.names import STAGES
 
 T = TypeVar("T")
 

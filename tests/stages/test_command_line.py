@@ -13,11 +13,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from rejoinder.errors import InputError
-from stages import STAGES
 from stages.__main__ import cli, default_paths
 from stages.common.errors import DataError
 from stages.common.params import StageParams
 from stages.common.status import DEBUG, STATUS
+from stages.names import STAGES
 from tests.reach import ROOT
 
 
@@ -157,7 +157,7 @@ def test_help_shows_defaults_and_examples_of_every_stage() -> None:
 
 def test_only_the_chosen_stage_is_imported() -> None:
     code = (
-        "import sys\nfrom stages import STAGES\nfrom stages.__main__ import cli\n"
+        "import sys\nfrom stages.names import STAGES\nfrom stages.__main__ import cli\n"
         "cli(sys.argv[1:], standalone_mode=False)\n"
         "print([name for name in STAGES if f'stages.{name}.stage' in sys.modules])"
     )

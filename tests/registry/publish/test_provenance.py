@@ -20,7 +20,7 @@ from registry.publish.provenance import BUILD_TYPE, SHOWN_SECTIONS, base_encoder
 from rejoinder.release.canonical import canonical_json, digest_bytes, digest_file
 from rejoinder.release.document import Blessing, Release, Signer
 from rejoinder.release.vectorizer_spec import VectorizerId
-from stages import STAGES
+from stages.names import STAGES
 from tests.reach import ROOT
 
 TEXT = "my name is zorblatt quackenbush"

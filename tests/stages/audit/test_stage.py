@@ -22,7 +22,6 @@ from rejoinder.parts.phrases import write_cache
 from rejoinder.parts.replies import IndexedReply, write_index, write_turns
 from rejoinder.parts.vector_table import write_table
 from rejoinder.text import normalize
-from stages import STAGES
 from stages.audit import stage as audit
 from stages.audit.search import search
 from stages.audit.stage import Params, run
@@ -31,6 +30,7 @@ from stages.common.errors import DataError
 from stages.common.messages import ERASED as ERASED_TABLE
 from stages.common.messages import MESSAGES, PARTICIPANTS, part_path
 from stages.common.turn_vectors import FILES
+from stages.names import STAGES
 
 CANARY = "Zebulon Quackenbush"
 ERASED = "0123456789abcdef"

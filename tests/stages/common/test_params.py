@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from pydantic import Field
 
-from stages import STAGES, load_stage
 from stages.common.errors import ParamsError
 from stages.common.params import SharedParams, StageParams, load_params
+from stages.names import STAGES, load_stage
 from stages.vectorizer import stage as vectorizer
 from tests.reach import ROOT
 
