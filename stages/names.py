@@ -21,6 +21,7 @@ STAGES = (
     "remarks",
     "guard",
     "intents",
+    "annotators",
     "audit",
     "benchmark",
     "gate",

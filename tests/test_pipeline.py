@@ -47,6 +47,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "base": {"people": 2, "near": 0.5},
     "guard": {"most_examples": 12, "ordinary": 60, "held_out": 0.25},
     "intents": {"most_phrases": 4, "ordinary": 60, "held_out": 0.25},
+    "annotators": {"most_written": 12, "most_drawn": 60},
     "audit": {"ngram_users": [2, 1, 1], "people": 2, "near": 0.5},
     "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100, "replayed": 5},
     "gate": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rejoinder.parts import REPLIES
 
@@ -59,6 +59,7 @@ class Trace:
         steps: in the order they ran.
         route: who answered: "guard/<kind>", "intents/<name>", or "free".
         probability: with which this reply was chosen among the candidates; 1 where nothing was left to chance.
+        annotations: what each annotator thinks likeliest of the last turn: a label and its probability.
         fallback: "nothing_fits" if every candidate was unfit, "too_late" if none was ready in time, else empty.
     """
 
@@ -70,6 +71,7 @@ class Trace:
     route: str = "free"
     probability: float = 1.0
     fallback: str = ""
+    annotations: Mapping[str, tuple[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
 
+from rejoinder.answer.annotate import annotate
 from rejoinder.answer.choose import Exploration, choose, explore, is_resort
 from rejoinder.answer.filters import drop_unfit
 from rejoinder.answer.guard import listen, veto, watch
@@ -31,6 +32,7 @@ STEPS: tuple[Step, ...] = (
     Step("encode", encode),
     Step("watch", watch),
     Step("route", route),
+    Step("annotate", annotate),
     Step("retrieve", retrieve),
     Step("remark", remark),
     Step("filter", drop_unfit, is_quick=True),
@@ -182,6 +184,7 @@ def _reply(state: State, traces: tuple[StepTrace, ...], *, is_late: bool) -> Rep
             route=state.route or "free",
             probability=state.probability,
             fallback=fallback,
+            annotations=state.annotations,
         ),
     )
 

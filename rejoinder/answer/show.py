@@ -34,6 +34,7 @@ def as_dict(reply: Reply, open_ms: float) -> dict[str, Any]:
         "route": trace.route,
         "probability": trace.probability,
         "fallback": trace.fallback,
+        "annotations": {name: [label, round(p, 3)] for name, (label, p) in trace.annotations.items()},
         "source": trace.source,
         "sources": trace.sources,
         "milliseconds": {name: round(value, 3) for name, value in spent.items()},
@@ -57,6 +58,9 @@ def print_trace(reply: Reply, open_ms: float) -> None:
     trace = reply.trace
     fallback = f", {trace.fallback}" if trace.fallback else ""
     console.print(f"route {trace.route}; probability {trace.probability:.3f}{fallback}", highlight=False)
+    if trace.annotations:
+        told = (f"{name} {label} {p:.2f}" for name, (label, p) in trace.annotations.items())
+        console.print(f"annotations: {', '.join(told)}", highlight=False)
     console.print(
         f"{_SOURCES.get(trace.source, f'cache miss ({trace.source})')}; open {open_ms:.1f} ms",
         highlight=False,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ class State:
         said: the user's last turns, oldest first, as far as the guard reads them.
         listed: what the guard's lists alone make of each of them: a kind, or None.
         said_vectors: float32 [u, turn_dim], theirs.
+        annotations: what each head thinks likeliest of the last turn, a label and its probability.
         today: the day, for what is answered on some days only.
         route: who answers: "guard/<kind>", "intents/<name>", or empty as long as the talk is free.
         is_cautious: whether nothing from logs may answer, though the talk is free.
@@ -45,6 +46,7 @@ class State:
     said: tuple[str, ...] = ()
     listed: tuple[str | None, ...] = ()
     said_vectors: Vectors | None = None
+    annotations: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     today: date = date.min
     route: str = ""
     is_cautious: bool = False

@@ -111,6 +111,15 @@ PARTS: tuple[Part, ...] = (
         purpose="The character's own answers and dated promotions (Apache-2.0), and the phrases that call for them",
     ),
     Part(
+        name="annotators",
+        bundle="annotators",
+        files=r"annotators\.onnx|(turns|probabilities)\.npy",
+        facts=("heads",),
+        ties=("model",),
+        module="rejoinder.parts.annotators",
+        purpose="Small heads on the vector of a turn: sentiment, emotion, topic and others, each with its labels",
+    ),
+    Part(
         name="deny",
         bundle="deny",
         files=r"deny\.json",
@@ -121,7 +130,7 @@ PARTS: tuple[Part, ...] = (
         judged=False,
     ),
 )
-VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, GUARD, INTENTS, DENY = PARTS[:8]
+VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, GUARD, INTENTS, ANNOTATORS, DENY = PARTS[:9]
 
 
 def kinds() -> tuple[Kind, ...]:

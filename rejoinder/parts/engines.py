@@ -36,6 +36,9 @@ class Engine(Protocol):
     def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Compute the first output."""
 
+    def run_all(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Compute every output, by name."""
+
 
 @lru_cache(1)
 def available_providers() -> tuple[str, ...]:

@@ -240,7 +240,9 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
 
 def _read_care(path: Path) -> Care:
     try:
-        return parse_care(json.loads(path.read_text(encoding="utf-8")))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        json.dumps(found, ensure_ascii=False).encode()  # half a character is no text; its error is a ValueError
+        return parse_care(found)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FormatError(
             str(path), [Problem(path.name, "kinds, helplines, offensive", type(error).__name__)]

@@ -151,6 +151,7 @@ def _entry(line: dict[str, Any]) -> Intent:
     days = [date.fromisoformat(line[key]) if line[key] is not None else None for key in ("from", "until")]
     if not replies or not all(type(text) is str for text in (line["intent"], *phrases, *replies)):
         raise TypeError("expected texts")
+    "".join([line["intent"], *phrases, *replies]).encode()  # half a character is no text; its error is a ValueError
     return Intent(line["intent"], phrases, replies, *days)
 
 

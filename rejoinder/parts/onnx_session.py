@@ -69,6 +69,10 @@ class OnnxRuntimeEngine:
         found: npt.NDArray[Any] = self._session.run(None, dict(feeds))[0]
         return found
 
+    def run_all(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Compute every output, by name."""
+        return dict(zip(self.outputs, self._session.run(None, dict(feeds)), strict=True))
+
 
 #: ONNX Runtime's names of types, and those that we use.
 _TYPES = {"tensor(float)": "f32", "tensor(int64)": "i64"}

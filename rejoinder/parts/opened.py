@@ -22,7 +22,20 @@ from rejoinder.errors import (
     RejoinderError,
     StoreError,
 )
-from rejoinder.parts import DENY, GUARD, HEADS, INTENTS, PHRASES, REMARKS, REPLIES, VECTORIZER, Kind, Part, in_order
+from rejoinder.parts import (
+    ANNOTATORS,
+    DENY,
+    GUARD,
+    HEADS,
+    INTENTS,
+    PHRASES,
+    REMARKS,
+    REPLIES,
+    VECTORIZER,
+    Kind,
+    Part,
+    in_order,
+)  # fmt: skip
 from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.release.document import Release
 from rejoinder.release.forms import Execution, executions_of
@@ -33,6 +46,7 @@ from rejoinder.store.lease import take_lease
 from rejoinder.store.store import Store
 
 if TYPE_CHECKING:
+    from rejoinder.parts.annotators import Annotators
     from rejoinder.parts.cached import CachedVectorizer
     from rejoinder.parts.deny import DenyList
     from rejoinder.parts.guard import Guard
@@ -96,6 +110,11 @@ class OpenRelease:
     def intents(self) -> Intents | None:
         """What the character answers by itself; None in a release without."""
         return cast("Intents | None", self.parts.get(INTENTS.bundle))
+
+    @property
+    def annotators(self) -> Annotators | None:
+        """What is told of a turn besides; None in a release without."""
+        return cast("Annotators | None", self.parts.get(ANNOTATORS.bundle))
 
     @property
     def denied(self) -> DenyList | None:

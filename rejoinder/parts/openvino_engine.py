@@ -62,10 +62,18 @@ class OpenVinoEngine:
 
     def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Compute the first output."""
+        return np.array(self._request().infer(dict(feeds))[0])
+
+    def run_all(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Compute every output, by name."""
+        found = self._request().infer(dict(feeds))
+        return {name: np.array(found[name]) for name in self.outputs}
+
+    def _request(self) -> Any:
         request = getattr(self._own, "request", None)
         if request is None:  # a request belongs to one thread at a time
             request = self._own.request = self._model.create_infer_request()
-        return np.array(request.infer(dict(feeds))[0])
+        return request
 
 
 def _core() -> Any:

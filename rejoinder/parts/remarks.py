@@ -91,6 +91,7 @@ def _theme(line: str) -> Theme:
         or not all(type(text) is str for text in (entry["theme"], *turns, *replies))
     ):
         raise TypeError("another key, or a value of another type")
+    "".join([entry["theme"], *turns, *replies]).encode()  # half a character is no text; its error is a ValueError
     return Theme(entry["theme"], turns, replies, is_gentle)
 
 

@@ -119,6 +119,7 @@ def _reply(line: str) -> IndexedReply:
     reply = IndexedReply(**dict(pairs))
     if len(pairs) != 3 or not (type(reply.text) is str and type(reply.senders) is type(reply.count) is int):
         raise TypeError("a key twice, or a value of another type")
+    reply.text.encode()  # half a character is no text; UnicodeEncodeError is a ValueError
     return reply
 
 

@@ -149,6 +149,7 @@ def run(
     remarks: Path,
     guard: Path,
     intents: Path,
+    annotators: Path,
     out: Path,
 ) -> None:
     """Search everything that was made of the messages.
@@ -169,15 +170,15 @@ def run(
         cache: output of the stage `cache`.
         index: output of the stage `index`.
         remarks: output of the stage `remarks`; nobody must stand in what was written, here and below.
-        guard: output of the stage `guard`.
-        intents: output of the stage `intents`.
+        guard: output of that stage.
+        intents: output of that stage.
+        annotators: output of that stage.
         out: directory to make: audit.json.
     """
-    canaries = ingest / "canaries.json"
-    secrets, erased = needles(canaries, anonymize / "erased.json")
+    secrets, erased = needles(canaries := ingest / "canaries.json", anonymize / "erased.json")
     local, unsearched = stores()
     made = (validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks)
-    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, guard, intents, *LOGS, *local])
+    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, guard, intents, annotators, *LOGS, *local])
     hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
     report = {
         **_sizes(paths),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from rejoinder.parts import GUARD, HEADS, INTENTS, PHRASES, REMARKS, REPLIES, VECTORIZER
+from rejoinder.parts import ANNOTATORS, GUARD, HEADS, INTENTS, PHRASES, REMARKS, REPLIES, VECTORIZER
 from stages.common.output import atomic_directory, read_json, write_json, write_rows
 from stages.common.params import StageParams
 
@@ -234,6 +234,7 @@ def run(
     remarks: Path,
     guard: Path,
     intents: Path,
+    annotators: Path,
     suites: Path = Path("data/suites"),
     development: Path = Path("data/development/dialogues.yaml"),
     out: Path,
@@ -250,6 +251,7 @@ def run(
         REMARKS.bundle: remarks / REMARKS.bundle,
         GUARD.bundle: guard / GUARD.bundle,
         INTENTS.bundle: intents / INTENTS.bundle,
+        ANNOTATORS.bundle: annotators / ANNOTATORS.bundle,
     }
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     candidate = open_candidate(bundles, {name: folder for name, folder in folders.items() if folder.exists()})

@@ -51,12 +51,12 @@ def test_ask_for_machines(store: Store) -> None:
 
 def test_steps_are_shown_whatever_they_are_called(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     shy = Step("shy", lambda state: state.drop(lambda candidate: "too loud" if candidate.score > 0.9 else None))
-    monkeypatch.setattr(responder, "STEPS", (*responder.STEPS[:5], shy, *responder.STEPS[5:]))
+    monkeypatch.setattr(responder, "STEPS", (*responder.STEPS[:6], shy, *responder.STEPS[6:]))
     steps = {
         step["name"]: step for step in json.loads(run(store, "ask", "--json", "I feel lonely").stdout)["steps"]
     }
     names = [step.name for step in responder.STEPS]
-    assert list(steps)[4:7] == ["retrieve", "shy", "remark"]
+    assert list(steps)[5:8] == ["retrieve", "shy", "remark"]
     assert set(steps) == set(names)
     assert (steps["retrieve"]["candidates_in"], steps["retrieve"]["candidates_out"]) == (0, 20)
     loud = steps["shy"]["dropped"]["too loud"]

@@ -48,6 +48,7 @@ def test_the_trace_tells_of_every_step_what_went_in_and_out_and_why(opened: Open
         ("encode", 0, 0, {}),
         ("watch", 0, 0, {}),
         ("route", 0, 0, {}),
+        ("annotate", 0, 0, {}),
         ("retrieve", 0, found, {}),
         ("remark", found, found, {}),
         ("filter", found, found - reasons.total(), dict(reasons)),
@@ -85,7 +86,7 @@ def test_a_step_changes_no_state_that_others_see(opened: OpenRelease) -> None:
         seen.append(state)
         return state
 
-    Responder(opened, [*STEPS[:5], Step("see", see), *STEPS[5:]]).answer(LONELY)
+    Responder(opened, [*STEPS[:6], Step("see", see), *STEPS[6:]]).answer(LONELY)
     assert [candidate.dropped for candidate in seen[0].candidates] == [None] * 20
     assert seen[0].text is None
     with pytest.raises(AttributeError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,27 @@ def test_files_that_say_something_else_are_refused(
     bundles: dict[Kind, Path], kind: Kind, file: str, text: str
 ) -> None:
     (bundles[kind] / file).write_text(text)
+    reseal(bundles[kind])
+    with pytest.raises(FormatError):
+        open_release(pin(bundles))
+
+
+@pytest.mark.parametrize(
+    ("kind", "file"),
+    [
+        ("guard", CARE),
+        ("intents", ENTRIES),
+        ("remarks", "themes.jsonl"),
+        ("index", "replies.jsonl"),
+        ("deny", "deny.json"),
+    ],
+)
+def test_half_a_character_is_no_text(bundles: dict[Kind, Path], kind: Kind, file: str) -> None:
+    path = bundles[kind] / file
+    whole = path.read_text()
+    broken = re.sub(r'("(?:text|replies|first)":\s*\[?\s*")', r"\g<1>\\ud800", whole, count=1)
+    assert broken != whole
+    path.write_text(broken)
     reseal(bundles[kind])
     with pytest.raises(FormatError):
         open_release(pin(bundles))

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from registry.publish.keys import SigningKey
 from registry.publish.sign import sign
 from rejoinder.errors import BundleError, IntegrityError, SignatureError
+from rejoinder.release import openssf
 from rejoinder.release.canonical import Digest
 from rejoinder.release.document import RELEASE, Signer
 from rejoinder.release.proof import Installed, verify_signer
@@ -121,9 +122,7 @@ def test_without_roots_no_certificate_is_believed_not_even_of_the_web(
 ) -> None:
     installed = signed_by(pristine, issue("leaf", root), tmp_path / "folder")
     (trust.root / "root.crt").unlink()
-    monkeypatch.setattr(
-        "rejoinder.release.openssf.verify_certificate", lambda *_: pytest.fail("the library was asked")
-    )
+    monkeypatch.setattr(openssf, "verify_certificate", lambda *_: pytest.fail("the library was asked"))
     with pytest.raises(SignatureError, match=rf"a root certificate \(\.crt\) in {trust.root}, got none"):
         verify_signature(installed.folder, trust)
 
