@@ -37,6 +37,8 @@ class Params(StageParams):
     """Turns of the training split that are learnt as ordinary, and of the validation split that thresholds see."""
     max_alarms: float = Field(gt=0, lt=1)
     """Share of the validation split's turns that the classifier may take for sensitive."""
+    max_look_alike_alarms: float = Field(gt=0, lt=1)
+    """Share of the look-alikes that a first classifier does not see, and may take for sensitive all the same."""
     max_cautions: float = Field(gt=0, lt=1)
     """Share of them after which nothing from logs may answer."""
     max_vetoes: float = Field(gt=0, lt=1)
@@ -148,12 +150,16 @@ def fit_all(
     }
 
 
-def thresholds(fitted: Mapping[str, Fitted], params: Params) -> dict[str, float]:
-    """Choose from which probabilities on the guard acts, by ordinary turns of the validation split.
+def thresholds(fitted: Mapping[str, Fitted], written: Written, params: Params) -> dict[str, float]:
+    """Choose from which probabilities on the guard acts, by turns that nobody is in distress in.
+
+    Those of the validation split are talk of strangers, in which nobody tells a sorrow; so unseen look-alikes have
+    their say as well.
 
     Args:
         fitted: classifiers by name.
-        params: the shares of ordinary turns that may be hit.
+        written: examples of the classifier of sensitive turns.
+        params: the shares that may be hit.
 
     Returns:
         The facts `min_sensitive`, `min_caution`, `min_offensive`.
@@ -162,8 +168,12 @@ def thresholds(fitted: Mapping[str, Fitted], params: Params) -> dict[str, float]
     from stages.classify.fit import threshold
 
     alike = {name: 1 - found.ordinary[:, 0] for name, found in fitted.items()}
+    sensitive = fitted[SENSITIVE]
+    look_alikes = 1 - sensitive.unseen[written.numbers[sensitive.rows] == 0, 0]
     return {
-        "min_sensitive": threshold(alike[SENSITIVE], params.max_alarms),
+        "min_sensitive": max(
+            threshold(alike[SENSITIVE], params.max_alarms), threshold(look_alikes, params.max_look_alike_alarms)
+        ),
         "min_caution": threshold(alike[SENSITIVE], params.max_cautions),
         "min_offensive": threshold(alike[OFFENSIVE], params.max_vetoes),
     }
@@ -194,7 +204,8 @@ def run(
     read = first_examples(read_care(care, params.locale), params.most_examples)
     vectorizer, _ = open_model(export / VECTORIZER.bundle)
     fitted = fit_all(params, read, vectorizer, TurnVectors(turns, vectorizer.id), dialogues / "pairs.parquet")
-    least = thresholds(fitted, params)
+    written = examples(read)
+    least = thresholds(fitted, written[SENSITIVE], params)
     with atomic_directory(out) as directory:
         bundle = directory / GUARD.bundle
         bundle.mkdir()
@@ -205,7 +216,6 @@ def run(
         files = {path.name: digest_file(path) for path in care_files(care)}
         facts = {"locale": params.locale, "care_turns": params.care_turns, **least, "written_in": files}
         write_manifest(bundle, GUARD.bundle, vectorizer.id, facts)
-        written = examples(read)
         measured = {
             name: found_of(written[name], fitted[name], least[fact])
             for name, fact in ((SENSITIVE, "min_sensitive"), (OFFENSIVE, "min_offensive"))

@@ -22,7 +22,7 @@ from tests.bundles import _SENTENCES, build_whole, pin
 
 GUARDED = guard_stage.Params(
     locale="en-US", care_turns=1, most_examples=50, strength=10.0, ordinary=40,
-    max_alarms=0.1, max_cautions=0.2, max_vetoes=0.1, hidden=8, held_out=0.3, seed=0,
+    max_alarms=0.1, max_look_alike_alarms=0.5, max_cautions=0.2, max_vetoes=0.1, hidden=8, held_out=0.3, seed=0,
 )  # fmt: skip
 ROUTED = intents_stage.Params(
     character={"name": "Remy"}, time_zone="UTC", most_phrases=50, min_probability=0.5, strength=10.0, ordinary=40,
