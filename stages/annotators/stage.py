@@ -76,7 +76,7 @@ def fit_heads(
         The heads that are worth it, and the figures of all.
 
     Raises:
-        DataError: if labels cannot be read, or are all the same; names every head.
+        DataError: if labels cannot be read; names every head.
     """
     from stages.annotators.heads import fit_head
     from stages.annotators.labels import SOURCES, WEAK, Wanted, describe, one_class
@@ -91,12 +91,13 @@ def fit_heads(
         except DataError as error:
             problems.append(str(error))
             continue
-        if any(map(one_class, read[name])):
-            problems.append(f"annotators.heads.{name}: expected several labels to learn and to measure, got one")
     if problems:
         raise DataError("\n".join(problems))
     kept: dict[str, Head] = {}
     told: dict[str, Any] = {}
+    for name in [name for name in read if any(map(one_class, read[name]))]:
+        read.pop(name)  # of logs in which nobody laughs there is nothing to learn, and nothing wrong with them
+        told[name] = {"is_kept": False, "why": "expected several labels to learn and to measure, got one"}
     for name, (learnt, judged) in read.items():
         head = params.heads[name]
         pairs = [(part, vectors_of(part.texts, vectorizer, known)) for part in (learnt, judged)]
