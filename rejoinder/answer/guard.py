@@ -89,7 +89,9 @@ def _is_careful(state: State, candidate: Candidate) -> bool:
         return False
     part, _, theme = candidate.source.partition("/")
     remarks = state.release.remarks
-    return not state.is_grave or part != REMARKS.name or remarks is None or theme in remarks.gentle
+    if not state.is_grave or part != REMARKS.name or remarks is None:
+        return True
+    return theme in remarks.gentle or not remarks.gentle  # remarks of before any were marked
 
 
 def _offensive(state: State, guard: Guard, kept: Sequence[int]) -> set[int]:

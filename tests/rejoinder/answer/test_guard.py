@@ -86,14 +86,16 @@ def test_near_sensitive_turns_nothing_from_logs_is_said(tmp_path: Path) -> None:
     assert "caution" in from_logs
 
 
-@pytest.mark.parametrize("is_gentle", [True, False])
-def test_near_sensitive_turns_only_what_is_gentle_is_said(tmp_path: Path, is_gentle: bool) -> None:
+@pytest.mark.parametrize(("is_gentle", "are_marked"), [(True, True), (False, True), (False, False)])
+def test_near_sensitive_turns_only_what_is_gentle_is_said(
+    tmp_path: Path, is_gentle: bool, are_marked: bool
+) -> None:
     bundles = build_whole(tmp_path)
     vectorizer, _ = open_model(bundles["model"])
     themes = (
         Theme("cheerful", ("i miss rain",), ("We love rain!", "You love rain!"), is_gentle),
-        Theme(CHECK_IN, (), ("You like home?", "They like home?"), is_gentle=True),
-        Theme(LAST_RESORT, (), ("I want hello.", "They know hello."), is_gentle=True),
+        Theme(CHECK_IN, (), ("You like home?", "They like home?"), are_marked),
+        Theme(LAST_RESORT, (), ("I want hello.", "They know hello."), are_marked),
     )
     heads = read_manifest(bundles["heads"])
     build_remarks(tmp_path / "remarking", bundles["heads"], heads, vectorizer, themes, min_fit=-2.0)
@@ -103,9 +105,10 @@ def test_near_sensitive_turns_only_what_is_gentle_is_said(tmp_path: Path, is_gen
     options = Options(exploration=Exploration(share=1.0, temperature=100.0), seed=0)
     reply = Responder(opened, options=options).answer(Dialogue.from_lines(["i miss rain"]))
     cheerful = {c.dropped for c in reply.trace.candidates if c.source == "remarks/cheerful"}
-    assert cheerful == ({None} if is_gentle else {"caution"})
-    assert reply.text in themes[0 if is_gentle else 1].replies
-    assert (reply.trace.probability, reply.trace.fallback) == (1.0, "" if is_gentle else "nothing_fits")
+    may_be_said = is_gentle or not are_marked
+    assert cheerful == ({None} if may_be_said else {"caution"})
+    assert reply.text in themes[0 if may_be_said else 1].replies
+    assert (reply.trace.probability, reply.trace.fallback) == (1.0, "" if may_be_said else "nothing_fits")
     assert Responder(opened).answer(Dialogue.from_lines(["you know pizza"])).text in themes[0].replies
 
 
