@@ -86,7 +86,7 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
 def kappa(a: Sequence[str], b: Sequence[str]) -> float:
     """Agreement of two readers beyond chance (Cohen 1960); 1 if they never differ."""
     observed = sum(x == y for x, y in zip(a, b, strict=True)) / len(a)
-    expected = sum((a.count(v) / len(a)) * (b.count(v) / len(b)) for v in VERDICTS)
+    expected = sum((a.count(v) / len(a)) * (b.count(v) / len(b)) for v in {*a, *b})
     return 1.0 if expected == 1 else (observed - expected) / (1 - expected)
 
 

@@ -21,17 +21,13 @@ from registry.publish.keys import SigningKey, new_key
 from registry.publish.sign import sign
 from registry.pull.install import activate, install_bundle, install_release, locked, part_dir
 from rejoinder.parts import Kind, kinds, required_kinds
-from rejoinder.parts.annotators import MODEL, Annotators, facts_of
-from rejoinder.parts.annotators import write_probes as write_annotator_probes
 from rejoinder.parts.deny import DenyList, write_deny_list
 from rejoinder.parts.heads import CONTEXT, REPLY, Heads, open_heads
 from rejoinder.parts.heads import write_probes as write_head_probes
 from rejoinder.parts.opened import open_model
 from rejoinder.parts.phrases import write_cache
-from rejoinder.parts.probes import TEXTS, write_probes
-from rejoinder.parts.remarks import write_remarks
+from rejoinder.parts.probes import write_probes
 from rejoinder.parts.replies import IndexedReply, write_index, write_turns
-from rejoinder.parts.themes import LAST_RESORT, Theme
 from rejoinder.parts.vectorizer import Vectorizer, load_vectorizer
 from rejoinder.release.canonical import Digest, digest_bytes, digest_file
 from rejoinder.release.document import RELEASE, VERDICT, Blessing, Release, Signer
@@ -44,9 +40,9 @@ from rejoinder.release.trust import read_public_key
 from rejoinder.release.vectorizer_spec import VectorizerId, VectorizerSpec
 from rejoinder.store.store import Store
 from rejoinder.text import NORMALIZATION_VERSION
-from stages.annotators.bundle import write_model
-from stages.annotators.heads import Head
+from tests.annotators import build_annotators
 from tests.guards import build_guard, build_intents
+from tests.remarks import build_remarks
 
 #: The key that signs the tests' releases; tests/conftest.py makes it believed.
 KEY = Path(os.environ.get("REJOINDER_TEST_KEY") or new_key("publisher", Path(tempfile.mkdtemp())).private)
@@ -265,48 +261,6 @@ def build_heads(
     made["deny"].mkdir()
     write_deny_list(made["deny"], DenyList(("they know rain!",), ("nothing",)), vectorizer.id)
     return {kind: made[kind] for kind in WHOLE}
-
-
-def build_annotators(directory: Path, vectorizer: Vectorizer) -> None:
-    """Build annotators of two heads: one knows "rain" from "pizza", the other is a guess."""
-    directory.mkdir()
-    near = vectorizer.encode(["i miss rain", "you know pizza"]).T
-    heads = {
-        "mood": Head(20 * near, np.zeros(2, np.float32), {}),
-        "kind": Head(np.zeros((vectorizer.dim, 3), np.float32), np.array([0, 1, 0], np.float32), {}),
-    }
-    facts = {
-        "mood": {"labels": ["wet", "fed"], "is_weak": False},
-        "kind": {"labels": ["a", "b", "c"], "is_weak": True},
-    }
-    write_model(directory / MODEL, heads, vectorizer.dim)
-    write_annotator_probes(directory, Annotators(directory, facts, vectorizer.dim), vectorizer.encode(TEXTS))
-    write_manifest(directory, "annotators", vectorizer.id, facts_of(facts))
-
-
-#: Prepared remarks in the tests' few words.
-THEMES = (
-    Theme("lonely", ("i feel lonely", "we feel lonely"), ("You know music, they know pizza.", "I know home.")),
-    Theme("rain", ("i love rain", "they miss rain"), ("We want rain?", "You like the weather?")),
-    Theme(LAST_RESORT, (), ("I want hello.", "They know hello.")),
-)
-
-
-def build_remarks(
-    directory: Path,
-    heads: Path,
-    manifest: Manifest,
-    vectorizer: Vectorizer,
-    themes: Sequence[Theme] = THEMES,
-    *,
-    min_fit: float = 2.0,
-    min_score: float = -2.0,
-) -> None:
-    """Build remarks with heads; by default no turn calls for any but those of last resort."""
-    directory.mkdir()
-    write_remarks(directory, themes, vectorizer, open_heads(heads, manifest))
-    facts = {"min_fit": min_fit, "min_score": min_score, "ties": {"heads": manifest.digest}}
-    write_manifest(directory, "remarks", vectorizer.id, facts)
 
 
 def index_of_heads(

@@ -101,8 +101,5 @@ def _offensive(state: State, guard: Guard, kept: Sequence[int]) -> set[int]:
         return set()
     if table is None:
         return {n for n, text in zip(kept, texts, strict=True) if guard.is_unfit(text)}
-    verdicts = guard.verdicts  # of the release's own replies, which come again: it grows to as many as there are
-    if new := [text for text in texts if text not in verdicts]:
-        vectors = table.vectors(np.maximum(table.rows_of(new), 0))
-        verdicts.update(zip(new, guard.offensive(vectors, new), strict=True))
-    return {n for n, text in zip(kept, texts, strict=True) if verdicts[text]}
+    bad = guard.offensive_replies(texts, lambda new: table.vectors(np.maximum(table.rows_of(new), 0)))
+    return {n for n, is_bad in zip(kept, bad, strict=True) if is_bad}

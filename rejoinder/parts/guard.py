@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,7 +130,7 @@ class Guard:
     """An opened guard. Safe to share between threads."""
 
     def __init__(self, care: Care, classifiers: Mapping[str, Classifier], facts: Mapping[str, Any]) -> None:
-        """Put lists, classifiers and scripts together; `verdicts` is for whoever judges the same replies again.
+        """Put lists, classifiers and scripts together.
 
         Args:
             care: what people wrote.
@@ -140,7 +140,7 @@ class Guard:
         self.care, self.classifiers, self.facts = care, classifiers, facts
         self._lists = {kind.kind: WordList(kind.phrases, kind.unless) for kind in care.kinds}
         self._unfit = WordList(care.offensive.words)
-        self.verdicts: dict[str, bool] = {}
+        self._judged: dict[str, bool] = {}
         lines = next((entry.lines for entry in care.helplines if entry.locale == facts["locale"]), {})
         self.scripts = {kind.kind: _scripts(kind, lines.get(kind.kind, "")) for kind in care.kinds}
 
@@ -197,6 +197,20 @@ class Guard:
         found = self.classifiers[OFFENSIVE].probabilities(vectors, texts)[:, 1]
         least = self.facts["min_offensive"]
         return [self.is_unfit(text) or bool(p >= least) for p, text in zip(found, texts, strict=True)]
+
+    def offensive_replies(self, texts: Sequence[str], vectors_of: Callable[[Sequence[str]], Vectors]) -> list[bool]:
+        """As `offensive`, of the release's own replies: they come again, and each is judged once.
+
+        Args:
+            texts: n replies.
+            vectors_of: gives float32 [m, dim] of m of them.
+
+        Returns:
+            n answers.
+        """
+        if new := [text for text in dict.fromkeys(texts) if text not in self._judged]:
+            self._judged.update(zip(new, self.offensive(vectors_of(new), new), strict=True))
+        return [self._judged[text] for text in texts]
 
     def is_unfit(self, text: str) -> bool:
         """Whether a reply holds a word that none may hold."""

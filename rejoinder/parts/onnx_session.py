@@ -53,6 +53,7 @@ class OnnxRuntimeEngine:
         # Asked for a provider that it cannot load, ONNX Runtime would quietly run on the CPU instead.
         if self._session.get_providers()[0] != provider:
             raise InputError(f"{provider}: ONNX Runtime cannot run models on it here. Next: see rejoinder doctor")
+        self._names = [node.name for node in self._session.get_outputs()]
 
     @property
     def inputs(self) -> dict[str, tuple[str, list[Any]]]:
@@ -71,7 +72,7 @@ class OnnxRuntimeEngine:
 
     def run_all(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Compute every output, by name."""
-        return dict(zip(self.outputs, self._session.run(None, dict(feeds)), strict=True))
+        return dict(zip(self._names, self._session.run(self._names, dict(feeds)), strict=True))
 
 
 #: ONNX Runtime's names of types, and those that we use.

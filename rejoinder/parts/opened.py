@@ -35,7 +35,7 @@ from rejoinder.parts import (
     Kind,
     Part,
     in_order,
-)  # fmt: skip
+)
 from rejoinder.parts.opening import Opening, PartModule, module_of
 from rejoinder.release.document import Release
 from rejoinder.release.forms import Execution, executions_of

@@ -67,7 +67,7 @@ class OpenVinoEngine:
     def run_all(self, feeds: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
         """Compute every output, by name."""
         found = self._request().infer(dict(feeds))
-        return {name: np.array(found[name]) for name in self.outputs}
+        return {output.get_any_name(): np.array(found[output]) for output in self._model.outputs}
 
     def _request(self) -> Any:
         request = getattr(self._own, "request", None)

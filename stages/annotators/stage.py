@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rejoinder.parts.vectorizer import Vectorizer
     from stages.annotators.heads import Head
-    from stages.annotators.labels import Sources
+    from stages.annotators.labels import Labelled, Sources
     from stages.common.turn_vectors import TurnVectors
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -61,6 +61,34 @@ class Params(StageParams):
         return self
 
 
+def read_labels(params: Params, sources: Sources) -> dict[str, tuple[Labelled, Labelled]]:
+    """Read what every head learns from and what it is measured by.
+
+    Args:
+        params: section `annotators`.
+        sources: of labels.
+
+    Returns:
+        Both by head.
+
+    Raises:
+        DataError: if labels cannot be read; names every head.
+    """
+    from stages.annotators.labels import SOURCES, Wanted
+    from stages.common.errors import DataError
+
+    read, problems = {}, []
+    for name, head in params.heads.items():
+        most = params.most_written if head.source == "file" else params.most_drawn
+        try:
+            read[name] = SOURCES[head.source](Wanted(name, head.labels, most, params.seed), sources)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    return read
+
+
 def fit_heads(
     params: Params, sources: Sources, vectorizer: Vectorizer, known: TurnVectors
 ) -> tuple[dict[str, Head], dict[str, Any]]:
@@ -79,26 +107,15 @@ def fit_heads(
         DataError: if labels cannot be read; names every head.
     """
     from stages.annotators.heads import fit_head
-    from stages.annotators.labels import SOURCES, WEAK, Wanted, describe, one_class
+    from stages.annotators.labels import WEAK, describe, one_class
     from stages.annotators.vectors import vectors_of
-    from stages.common.errors import DataError
 
-    read, problems = {}, []
-    for name, head in params.heads.items():
-        most = params.most_written if head.source == "file" else params.most_drawn
-        try:
-            read[name] = SOURCES[head.source](Wanted(name, head.labels, most, params.seed), sources)
-        except DataError as error:
-            problems.append(str(error))
-            continue
-    if problems:
-        raise DataError("\n".join(problems))
     kept: dict[str, Head] = {}
     told: dict[str, Any] = {}
-    for name in [name for name in read if any(map(one_class, read[name]))]:
-        read.pop(name)  # of logs in which nobody laughs there is nothing to learn, and nothing wrong with them
-        told[name] = {"is_kept": False, "why": "expected several labels to learn and to measure, got one"}
-    for name, (learnt, judged) in read.items():
+    for name, (learnt, judged) in read_labels(params, sources).items():
+        if one_class(learnt) or one_class(judged):  # nothing is wrong with logs in which nobody laughs
+            told[name] = {"is_kept": False, "why": "expected several labels to learn and to measure, got one"}
+            continue
         head = params.heads[name]
         pairs = [(part, vectors_of(part.texts, vectorizer, known)) for part in (learnt, judged)]
         fitted = fit_head(pairs[0], pairs[1], len(head.labels), head.metric, params.strength)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from rejoinder.parts import ANNOTATORS, GUARD, HEADS, INTENTS, PHRASES, REMARKS, REPLIES, VECTORIZER
-from stages.common.output import atomic_directory, read_json, write_json, write_rows
+from stages.common.output import atomic_directory, read_json, write_json
 from stages.common.params import StageParams
 
 if TYPE_CHECKING:
@@ -242,6 +242,9 @@ def run(
     """Measure the candidate; writes metrics.json, summary.json, replies.html and the plots' rows."""
     from registry.pull.champion import open_champion
     from rejoinder.release.manifest import read_manifest
+    from stages.benchmark.answers import answer_development, answer_suites
+    from stages.benchmark.figures import summary, write_plots
+    from stages.benchmark.unreleased import opened_unreleased
 
     bundles: dict[Kind, Path] = {
         VECTORIZER.bundle: export / VECTORIZER.bundle,
@@ -265,61 +268,16 @@ def run(
         **measure_cost(params, candidate, dialogues),
         PHRASES.bundle: read_json(cache / "metrics.json"),
     }
-    answered, page = answer_development(bundles, champion, development)
-    metrics["answers"] = answered
-    metrics[GUARD.name], asked = answer_suites(bundles, suites)
+    with opened_unreleased(bundles) as opened:
+        metrics["answers"], page = answer_development(opened, champion, development)
+        metrics[GUARD.name], asked = answer_suites(opened, suites)
     metrics[GUARD.name]["reviewed"] = read_json(guard / "metrics.json")["reviewed"]
     with atomic_directory(out) as directory:
         write_json(directory / "metrics.json", metrics)
         write_json(directory / "summary.json", summary(metrics))
         (directory / "replies.html").write_text(page, encoding="utf-8")
         (directory / "guard.html").write_text(asked, encoding="utf-8")
-        _write_plots(directory, rows, metrics["speed"]["per_cpu_second"])
-
-
-def answer_development(
-    bundles: Mapping[Kind, Path], champion: Champion | None, development: Path
-) -> tuple[dict[str, Any], str]:
-    """Let candidate and champion answer the development set.
-
-    Args:
-        bundles: directory of each bundle of the candidate.
-        champion: the release to beat, if there is one.
-        development: the set.
-
-    Returns:
-        Figures of both, and the page.
-    """
-    from stages.benchmark.replies import answer_all, figures, page, read_development
-    from stages.benchmark.unreleased import opened_unreleased
-
-    dialogues = read_development(development)
-    with opened_unreleased(bundles) as opened:
-        ours = answer_all(opened, dialogues, "candidate")
-    if champion is None or champion.opened is None:
-        return {"candidate": figures(ours)}, page(ours, None, "Replies of the candidate")
-    theirs = answer_all(champion.opened, dialogues, "champion")
-    found = {"candidate": figures(ours), "champion": figures(theirs)}
-    return found, page(ours, theirs, f"Replies of the candidate, beside {champion.release}")
-
-
-def answer_suites(bundles: Mapping[Kind, Path], suites: Path) -> tuple[dict[str, Any], str]:
-    """Let the candidate answer the suites of the guard and of the router.
-
-    Args:
-        bundles: directory of each bundle of the candidate.
-        suites: folder of the suites.
-
-    Returns:
-        Figures, and the page of what was answered.
-    """
-    from stages.benchmark.suites import measure_router, measure_suite, read_phrasings, read_suite, suite_page
-    from stages.benchmark.unreleased import opened_unreleased
-
-    suite, phrasings = read_suite(suites / "guard.yaml"), read_phrasings(suites / "intents.yaml")
-    with opened_unreleased(bundles) as opened:
-        figures, answered = measure_suite(opened, suite)
-        return {**figures, "router": measure_router(opened, phrasings)}, suite_page(figures, answered)
+        write_plots(directory, rows, metrics["speed"]["per_cpu_second"])
 
 
 def _describe(champion: Champion) -> dict[str, Any]:
@@ -329,39 +287,4 @@ def _describe(champion: Champion) -> dict[str, Any]:
         "digest": champion.release.digest,
         "files_mb": files_mb(champion.bundles),
         "unusable": champion.unusable,
-    }
-
-
-def _write_plots(directory: Path, rows: list[dict[str, object]], rates: dict[str, float]) -> None:
-    for kind in dict.fromkeys(str(row["list"]) for row in rows):
-        write_rows(directory / f"retrieval_{kind}.json", [row for row in rows if row["list"] == kind])
-    write_rows(directory / "speed.json", [{"encoder": n, "per_cpu_second": r} for n, r in rates.items()])
-
-
-def summary(metrics: dict[str, Any]) -> dict[str, float]:
-    """The dozen figures that one line of `dvc metrics show` holds.
-
-    Args:
-        metrics: everything measured.
-
-    Returns:
-        Figures by name.
-    """
-    random, hard = metrics["retrieval"]["random"], metrics["retrieval"]["hard"]
-    gain = metrics["gains"]["served_over_untuned"]["random"]
-    return {
-        "r_at_1.untuned": random["untuned"]["r_at_1"],
-        "r_at_1.teacher": random["teacher"]["r_at_1"],
-        "r_at_1.served": random["served"]["r_at_1"],
-        "r_at_1.hard": hard["served"]["r_at_1"],
-        "r_at_10.full": metrics["retrieval"]["full"]["served"]["r_at_10"],
-        "gain.low": gain["low"],
-        "gain.high": gain["high"],
-        "speed.ratio": metrics["speed"]["ratio_to_sentence_transformers_untuned"],
-        "cosine.min": metrics["speed"]["min_cosine"],
-        "size_mb": sum(metrics["sizes_mb"].values()),
-        "ask.cpu_s": metrics["opening"]["process_cpu_s"],
-        "cache.turns": metrics[PHRASES.bundle]["later_turns_covered"],
-        "noise.lost": metrics["noise"]["served"]["lost"],
-        "turns.model": metrics["replay"]["needed_model"],
     }

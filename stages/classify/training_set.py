@@ -73,10 +73,15 @@ class Fitted:
     ordinary: Probabilities
 
 
+def encoded(vectorizer: Vectorizer, written: Written) -> Vectors:
+    """Vectors of written examples, float32 [n, dim]."""
+    return vectorizer.encode([normalize(text) for text in written.texts])
+
+
 def fit_written(
     written: Written,
+    vectors: Vectors,
     ordinary: tuple[Sequence[str], Sequence[str]],
-    vectorizer: Vectorizer,
     known: TurnVectors,
     recipe: Recipe,
 ) -> Fitted:
@@ -84,9 +89,9 @@ def fit_written(
 
     Args:
         written: the examples.
+        vectors: float32 [n, dim], theirs.
         ordinary: turns of the training split, learnt as everything else; and of the validation split, to judge by.
-        vectorizer: the exported one.
-        known: its vectors of both.
+        known: vectors of both, by the same vectorizer.
         recipe: how.
 
     Returns:
@@ -97,7 +102,6 @@ def fit_written(
 
     learnt, judged = ordinary
     n = len(written.texts)
-    vectors = vectorizer.encode([normalize(text) for text in written.texts])
     everything = _Rows(
         np.vstack([vectors, known.of(list(learnt))]),
         [*written.texts, *learnt],

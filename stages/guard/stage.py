@@ -40,9 +40,9 @@ class Params(StageParams):
     max_look_alike_alarms: float = Field(gt=0, lt=1)
     """Share of the look-alikes that a first classifier does not see, and may take for sensitive all the same."""
     max_cautions: float = Field(gt=0, lt=1)
-    """Share of them after which nothing from logs may answer."""
+    """Share of the validation split's turns after which nothing from logs may answer."""
     max_vetoes: float = Field(gt=0, lt=1)
-    """Share of them that an assistant may not say."""
+    """Share of the validation split's turns that an assistant may not say."""
     hidden: int = Field(ge=0)
     """Units of the network beside the regression that finds sensitive turns; 0 for none."""
     held_out: float = Field(gt=0, lt=1)
@@ -134,7 +134,7 @@ def fit_all(
 
     from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, WordList
     from stages.classify.ordinary import SPLITS, ordinary_turns
-    from stages.classify.training_set import Recipe, fit_written
+    from stages.classify.training_set import Recipe, encoded, fit_written
 
     lists = [WordList(kind.phrases, kind.unless) for kind in care.kinds]
     drawn = (ordinary_turns(pairs, split, params.ordinary, params.seed) for split in SPLITS)
@@ -145,7 +145,7 @@ def fit_all(
     recipe = Recipe(params.strength, params.held_out, params.seed)
     recipes = {SENSITIVE: replace(recipe, hidden=params.hidden), OFFENSIVE: recipe}
     return {
-        name: fit_written(written, (learnt, judged), vectorizer, known, recipes[name])
+        name: fit_written(written, encoded(vectorizer, written), (learnt, judged), known, recipes[name])
         for name, written in examples(care).items()
     }
 

@@ -151,18 +151,17 @@ def fit_router(
     import numpy as np
 
     from rejoinder.parts.intents import labels_of, phrases_of
-    from rejoinder.text import normalize
     from stages.classify.ordinary import SPLITS, ordinary_turns
-    from stages.classify.training_set import Recipe, Written, fit_written
+    from stages.classify.training_set import Recipe, Written, encoded, fit_written
 
     phrases, labels = phrases_of(read.intents), labels_of(read.intents)
     numbers = [labels.index(intent.name) for intent in read.intents for _ in intent.phrases]
     written = Written([*phrases, *read.none], np.array(numbers + [0] * len(read.none), np.int64), labels)
     learnt, judged = (ordinary_turns(pairs, split, params.ordinary, params.seed) for split in SPLITS)
-    vectors = vectorizer.encode([normalize(phrase) for phrase in phrases])
-    far = far_turns(learnt, known, vectors, params.max_cosine)
+    vectors = encoded(vectorizer, written)
+    far = far_turns(learnt, known, vectors[: len(phrases)], params.max_cosine)
     recipe = Recipe(params.strength, params.held_out, params.seed, ordinary_weight=params.ordinary_weight)
-    return written, fit_written(written, (far, judged), vectorizer, known, recipe)
+    return written, fit_written(written, vectors, (far, judged), known, recipe)
 
 
 def figures(written: Written, fitted: Fitted, least: float) -> dict[str, Any]:

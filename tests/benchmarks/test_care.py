@@ -50,15 +50,17 @@ def test_readings_are_joined(drawn: Path) -> None:
     for name, given in (("a", ("cares", "cares")), ("b", ("cares", "hurtful")), ("c", ("cares", "so so"))):
         lines = (f"{n}\t{v}\n" for n, v in enumerate(given, 1))
         (drawn / f"{name}.tsv").write_text("number\tverdict\n" + "".join(lines))
-    done = call("score", "distress", drawn / "a.tsv", drawn / "b.tsv")
+    sheet = drawn / "distress.tsv"
+    done = call("score", sheet, drawn / "a.tsv", drawn / "b.tsv")
     assert done.exit_code == 0, done.output
-    assert "2 cases" in done.output
+    assert "2 cases; agreement of the first two readers: kappa 0.00" in done.output
     assert "| reader 2 | 50.0%" in done.output
     assert "| 0 | 1 |" in done.output
     for words, problem in (
-        (("score", "distress", drawn / "a.tsv"), "at least two"),
-        (("score", "distress", drawn / "a.tsv", drawn / "c.tsv"), "wrong: 2"),
-        (("score", "traps", drawn / "a.tsv", drawn / "b.tsv"), ", ".join(VERDICTS["traps"])),
+        (("score", sheet, drawn / "a.tsv"), "at least two"),
+        (("score", sheet, drawn / "a.tsv", drawn / "c.tsv"), "wrong: 2"),
+        (("score", drawn / "traps.tsv", drawn / "a.tsv", drawn / "b.tsv"), ", ".join(VERDICTS["traps"])),
+        (("score", drawn / "a.tsv", drawn / "a.tsv", drawn / "b.tsv"), "distress or traps"),
     ):
         refused = call(*words)
         assert (refused.exit_code, problem in refused.output) == (1, True), refused.output

@@ -13,8 +13,9 @@ from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.parts.opened import OpenRelease, open_model, open_release
 from rejoinder.parts.themes import CHECK_IN, LAST_RESORT, Theme
 from rejoinder.release.manifest import read_manifest
-from tests.bundles import build_remarks, build_whole, pin
+from tests.bundles import build_whole, pin
 from tests.guards import CARE, INTENTS, build_guard, build_intents
+from tests.remarks import build_remarks
 
 KIND = CARE.kinds[0]
 FIRST = [text.format(helpline="You want music.") for text in KIND.first]

@@ -12,7 +12,8 @@ from rejoinder.dialogue import Dialogue
 from rejoinder.parts.opened import OpenRelease, open_model, open_release
 from rejoinder.parts.themes import LAST_RESORT
 from rejoinder.release.manifest import read_manifest
-from tests.bundles import THEMES, build_remarks, build_whole, pin
+from tests.bundles import build_whole, pin
+from tests.remarks import THEMES, build_remarks
 
 
 def release(tmp_path: Path, **facts: Any) -> OpenRelease:

@@ -28,13 +28,13 @@ from tests.bundles import (
     TURNS,
     build_bundles,
     build_heads,
-    build_remarks,
     index_of_heads,
     pin,
     reseal,
     write_head_models,
 )
 from tests.registry.artifacts import ship
+from tests.remarks import build_remarks
 
 Bundles = dict[Kind, Path]
 

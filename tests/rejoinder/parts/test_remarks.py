@@ -17,8 +17,8 @@ from rejoinder.parts.written_intents import read_intents
 from rejoinder.release.manifest import read_manifest
 from rejoinder.text import normalize
 from tests.bundles import HEADS_DIM, build_whole, pin, reseal
-from tests.bundles import THEMES as WRITTEN
 from tests.reach import ROOT
+from tests.remarks import THEMES as WRITTEN
 
 
 @pytest.fixture

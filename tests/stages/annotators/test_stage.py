@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from rejoinder.parts.annotators import open_annotators
 from rejoinder.parts.opened import open_model, open_release
 from rejoinder.release.manifest import read_manifest
 from stages.annotators.heads import METRICS, Head, fit_head
-from stages.annotators.labels import Labelled, Sources, Wanted, from_laughter, from_question_marks
+from stages.annotators.labels import SOURCES, WEAK, Labelled, Sources, Wanted, from_laughter, from_question_marks
 from stages.annotators.stage import HeadParams, Params, run
 from stages.common.errors import DataError
 from stages.common.turn_vectors import write_turns
@@ -164,6 +164,12 @@ def test_a_head_is_measured_beside_what_reads_nothing_but_lengths_and_words() ->
     blind = fit_head(long, long, 2, "accuracy", 1.0)
     assert blind.figures["length"] == 1.0
     assert not blind.is_worth_it
+
+
+def test_params_offer_what_there_is() -> None:
+    fields = HeadParams.model_fields
+    assert set(get_args(fields["source"].annotation)) == set(SOURCES) >= WEAK
+    assert set(get_args(fields["metric"].annotation)) == set(METRICS)
 
 
 def test_metrics_know_the_best_and_a_guess() -> None:
