@@ -23,7 +23,7 @@ from stages.anonymize.participants import erased_names
 from stages.anonymize.preview import BATCH, preview
 from stages.anonymize.pseudonyms import key_id, load_key, pseudonym
 from stages.anonymize.spans import TYPES
-from stages.anonymize.worker import Counts, Work, usage_of
+from stages.anonymize.worker import Counts, Work, named_feedback, usage_of
 from stages.common.errors import DataError
 from stages.common.messages import ERASED, part_paths
 from stages.common.output import atomic_directory, write_json, write_rows
@@ -122,6 +122,7 @@ def run(
     messages: Path = Path("build/ingest/messages"),
     participants: Path = Path("build/ingest/participants.parquet"),
     erased: Path = Path("build/ingest/erased.parquet"),
+    feedback: Path = Path("build/ingest/feedback.parquet"),
     out: Path,
 ) -> None:
     """Anonymise a messages table.
@@ -131,7 +132,9 @@ def run(
         messages: the messages of the ingest stage.
         participants: participants.parquet of the ingest stage.
         erased: erased.parquet of the ingest stage.
-        out: directory to fill with messages/, erased.json, card.json, entities.json and, if asked for, surrogates/.
+        feedback: feedback.parquet of the ingest stage.
+        out: directory to fill with messages/, feedback.parquet, erased.json, card.json, entities.json and, if asked
+            for, surrogates/.
 
     Raises:
         DataError: if the table, the erased senders or the key is not usable.
@@ -140,6 +143,7 @@ def run(
     absent = read_erased(erased, key)
     with atomic_directory(out) as directory:
         counts = anonymize(parts, (participants, erased), key, params, directory)
+        named_feedback(feedback, key).write_parquet(directory / "feedback.parquet")
         write_json(directory / "erased.json", absent)
         write_json(directory / "card.json", card(counts, key))
         write_rows(

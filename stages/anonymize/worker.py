@@ -17,7 +17,8 @@ from stages.anonymize.participants import read_participants
 from stages.anonymize.pseudonyms import pseudonym
 from stages.anonymize.slots import Slots
 from stages.anonymize.surrogates import Surrogates
-from stages.common.messages import MESSAGES
+from stages.common.errors import DataError
+from stages.common.messages import FEEDBACK, MESSAGES
 from stages.common.sources import OPAQUE_IDS
 
 
@@ -105,19 +106,45 @@ def _with_texts(
     return table.with_columns(text=pl.Series(column, dtype=pl.String()))
 
 
+def named_feedback(path: Path, key: bytes) -> pl.DataFrame:
+    """Name raters, and conversations of apps, as the messages do.
+
+    Args:
+        path: feedback.parquet of the ingest stage.
+        key: the secret behind pseudonyms.
+
+    Returns:
+        The same rows.
+
+    Raises:
+        DataError: if the file is not readable.
+    """
+    try:
+        table = pl.read_parquet(path, columns=FEEDBACK.names())
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: expected a table of feedback, got {type(error).__name__}") from None
+    return table.with_columns(_pseudonyms(table, key, "rater"), _conversations(table, key))
+
+
 def _with_pseudonyms(table: pl.DataFrame, key: bytes) -> pl.DataFrame:
     """Name senders by pseudonyms (one person in two sources has two), and ids that apps make of people."""
     personal = ~pl.col("source").is_in(OPAQUE_IDS)
     return table.with_columns(
         _pseudonyms(table, key, "sender"),
-        pl.when(personal)
-        .then(pl.format("{}/{}", "source", _pseudonyms(table, key, "conversation_id")))
-        .otherwise("conversation_id")
-        .alias("conversation_id"),
+        _conversations(table, key),
         *(
             pl.when(personal).then(_pseudonyms(table, key, column)).otherwise(column).alias(column)
             for column in ("message_id", "reply_to")
         ),
+    )
+
+
+def _conversations(table: pl.DataFrame, key: bytes) -> pl.Expr:
+    return (
+        pl.when(~pl.col("source").is_in(OPAQUE_IDS))
+        .then(pl.format("{}/{}", "source", _pseudonyms(table, key, "conversation_id")))
+        .otherwise("conversation_id")
+        .alias("conversation_id")
     )
 
 

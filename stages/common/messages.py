@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +41,20 @@ QUARANTINE = pl.Schema(
         "row": pl.String(),
     }
 )
+
+#: What somebody thought of a whole conversation, one row a scale; `rater` is null where nobody knows who it was.
+FEEDBACK = pl.Schema(
+    {
+        "source": pl.String(),
+        "conversation_id": pl.String(),
+        "rater": pl.String(),
+        "scale": pl.String(),
+        "rating": pl.Int64(),
+    }
+)
+
+#: Ratings from the worst to the best.
+RATINGS = range(1, 11)
 
 #: Names of those who take part, as an export tells them, raw. `sender` is the id on their messages, if known.
 PARTICIPANTS = pl.Schema(
@@ -107,8 +121,27 @@ class Automated:
     row: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A row in which somebody rates a whole conversation: session feedback, no message.
+
+    Attributes:
+        file: where it stood.
+        line: the row's number in it, from 1.
+        conversation_id: what was rated.
+        ratings: of `RATINGS`, by scale.
+        rater: who rated, if known.
+    """
+
+    file: str
+    line: int
+    conversation_id: str
+    ratings: Mapping[str, int]
+    rater: str | None = None
+
+
 #: What becomes of a row: exactly one of these.
-Row = Message | Rejected | Automated
+Row = Message | Rejected | Automated | Feedback
 #: What a reader yields: its rows, and who takes part.
 Item = Row | Participant
 

@@ -13,10 +13,12 @@ from typing import Any
 import polars as pl
 
 from stages.common.messages import (
+    FEEDBACK,
     MESSAGES,
     PARTICIPANTS,
     QUARANTINE,
     Automated,
+    Feedback,
     Item,
     Message,
     Participant,
@@ -35,6 +37,8 @@ MAX_ROW = 10_000
 
 #: A messages table that still knows where each row came from.
 PLACED = pl.Schema({**MESSAGES, "file": pl.String(), "line": pl.Int64()})
+#: Feedback, likewise.
+PLACED_FEEDBACK = pl.Schema({**FEEDBACK, "file": pl.String(), "line": pl.Int64()})
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -47,13 +51,14 @@ class Chunk:
     messages: list[Message] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     automated: list[Automated] = field(default_factory=list)
+    feedback: list[Feedback] = field(default_factory=list)
     participants: set[Participant] = field(default_factory=set)
     characters: int = 0
 
     @property
     def items(self) -> int:
         """Number of rows."""
-        return len(self.messages) + len(self.rejected) + len(self.automated)
+        return len(self.messages) + len(self.rejected) + len(self.automated) + len(self.feedback)
 
     def add(self, item: Item) -> None:
         """Sort an item in; a message too long to be chat is rejected."""
@@ -69,6 +74,8 @@ class Chunk:
         elif isinstance(item, Automated):
             self.automated.append(item)
             self.characters += len(item.row)
+        elif isinstance(item, Feedback):
+            self.feedback.append(item)
         else:
             self.participants.add(item)
 
@@ -131,6 +138,24 @@ def message_table(source: str, messages: Sequence[Message], first: int) -> pl.Da
         "line": [m.line for m in messages],
     }
     return pl.DataFrame([pl.Series(name, columns[name]).cast(kind) for name, kind in PLACED.items()])
+
+
+def feedback_table(source: str, feedback: Iterable[Feedback]) -> pl.DataFrame:
+    """Make a table of feedback.
+
+    Args:
+        source: the reader's name; prefixed to conversation ids, as in `message_table`.
+        feedback: one or more rows each.
+
+    Returns:
+        A table with the columns of `PLACED_FEEDBACK`.
+    """
+    rows = [
+        (source, f"{source}/{given.conversation_id}", given.rater, scale, rating, given.file, given.line)
+        for given in feedback
+        for scale, rating in given.ratings.items()
+    ]
+    return pl.DataFrame(rows, schema=PLACED_FEEDBACK, orient="row")
 
 
 def rejected_table(source: str, rejected: Sequence[Rejected]) -> pl.DataFrame:

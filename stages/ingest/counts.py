@@ -19,7 +19,7 @@ EXAMPLES = 10
 #: Rows of a file whose share of rejected rows is judged, and the standard errors that are taken for chance.
 FILE_FLOOR, SIGMAS = 20, 3.0
 
-Fate = Literal["out", "automated", "other_language", "duplicate", "rejected", "erased"]
+Fate = Literal["out", "feedback", "automated", "other_language", "duplicate", "rejected", "erased"]
 FATES: tuple[Fate, ...] = get_args(Fate)
 
 
@@ -38,6 +38,8 @@ class Tally:
     automated: Counter[str] = field(default_factory=Counter)
     other_language: Counter[str] = field(default_factory=Counter)
     erased: Counter[str] = field(default_factory=Counter)
+    #: Conversations in which somebody was erased.
+    erased_from: set[str] = field(default_factory=set)
     #: Conversations by what was done to put them in order.
     reordered: Counter[str] = field(default_factory=Counter)
     #: Rows that the reader saw, by file, and what became of them: counted apart, so that one can check the other.
@@ -82,7 +84,7 @@ class Tally:
 
     def read(self, chunk: Chunk) -> None:
         """Count what a reader found."""
-        readable = [item.file for items in (chunk.messages, chunk.automated) for item in items]
+        readable = [item.file for items in (chunk.messages, chunk.automated, chunk.feedback) for item in items]
         self.rows.update([*readable, *(item.file for item in chunk.rejected)])
         self.readable_files.update(readable)
         self.automated.update(item.kind for item in chunk.automated)
@@ -108,6 +110,7 @@ class Tally:
         return {
             "rows_read": self.rows_read,
             "rows_out": self.total("out"),
+            "feedback": self.total("feedback"),
             "rejected": _by_count(self.rejected),
             "automated": _by_count(self.automated),
             "other_language": _by_count(self.other_language),

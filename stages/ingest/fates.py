@@ -90,7 +90,7 @@ def _fate(rows: int, counts: Mapping[str, int], reason: str, why: str) -> dict[s
         return {"fate": "not read", "why": why}
     if counts["rejected"]:
         return {"fate": "rejected" if counts["rejected"] == rows else "partly rejected", "why": reason}
-    if not counts["out"]:
+    if not counts["out"] and not counts["feedback"]:
         less = [f"{count:,} {fate.replace('_', ' ')}" for fate, count in counts.items() if count]
         return {"fate": "dropped", "why": ", ".join(less)}
     return {"fate": "read", "why": ""}

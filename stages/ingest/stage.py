@@ -112,8 +112,8 @@ def run(params: Params, *, logs: Path = Path("data/logs"), erase: Path = Path("d
         params: section `ingest`.
         logs: folder of raw logs.
         erase: folder of lists of senders to leave out.
-        out: directory to fill with messages/, participants.parquet, quarantine.parquet, dropped.parquet,
-            files.parquet, erased.parquet, canaries.json and card.json.
+        out: directory to fill with messages/, participants.parquet, feedback.parquet, quarantine.parquet,
+            dropped.parquet, files.parquet, erased.parquet, canaries.json and card.json.
 
     Raises:
         DataError: if a list or a source cannot be read, a file changes while it is read, a source or file has too

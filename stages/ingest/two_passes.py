@@ -11,13 +11,15 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from rejoinder.progress import progress, track
-from stages.common.messages import MESSAGES, PARTICIPANTS, QUARANTINE, Item, part_of, part_path
+from stages.common.messages import FEEDBACK, MESSAGES, PARTICIPANTS, QUARANTINE, Item, part_of, part_path
 from stages.ingest.chunks import (
     PLACED,
+    PLACED_FEEDBACK,
     Chunk,
     appended,
     automated_table,
     chunks,
+    feedback_table,
     message_table,
     participant_table,
     rejected_table,
@@ -38,6 +40,8 @@ class Tables:
     #: Automated rows, rows in other languages, duplicates.
     dropped: Write
     participants: Write
+    #: Ratings of conversations, as they came.
+    feedback: Write
 
 
 def ingest_sources(
@@ -50,7 +54,8 @@ def ingest_sources(
         parts: how many files to make.
         languages: ISO 639 codes of those that stay.
         erased: senders to leave out, by source, in any spelling.
-        directory: where to write messages/, participants.parquet, quarantine.parquet and dropped.parquet.
+        directory: where to write messages/, participants.parquet, feedback.parquet, quarantine.parquet and
+            dropped.parquet.
 
     Returns:
         Counts by source.
@@ -63,9 +68,12 @@ def ingest_sources(
         review_table(directory / "dropped.parquet", erased, aliases) as dropped,
         appended(directory / "participants.parquet", PARTICIPANTS) as participants,
     ):
-        tables = Tables(quarantine, dropped, participants)
         paths = [part_path(Path(spool), number, parts) for number in range(parts)]
-        _spool(sources, paths, tallies, tables)
+        given = Path(spool) / "feedback.parquet"
+        with appended(given, PLACED_FEEDBACK) as feedback:
+            tables = Tables(quarantine, dropped, participants, feedback)
+            _spool(sources, paths, tallies, tables)
+        _settle_feedback(pl.read_parquet(given), tallies).write_parquet(directory / "feedback.parquet")
         (directory / "messages").mkdir()
         for path in track(paths, "ingest: settling", "part"):
             settled = select_messages(pl.read_parquet(path), languages)
@@ -100,6 +108,7 @@ def _set_aside(source: str, chunk: Chunk, tally: Tally, tables: Tables) -> None:
     tables.quarantine(rejected)
     tables.dropped(automated_table(source, chunk.automated))
     tables.participants(participant_table(source, chunk.participants))
+    tables.feedback(feedback_table(source, chunk.feedback))
 
 
 def _drop_erased(table: pl.DataFrame, tally: Tally) -> pl.DataFrame:
@@ -107,6 +116,7 @@ def _drop_erased(table: pl.DataFrame, tally: Tally) -> pl.DataFrame:
         return table
     gone = table["sender"].is_in([name for name in table["sender"].unique() if spelling(name) in tally.to_erase])
     tally.erased.update(table.filter(gone)["sender"].to_list())
+    tally.erased_from.update(table.filter(gone)["conversation_id"].unique())
     tally.count("erased", table.filter(gone)["file"])
     return table.filter(~gone)
 
@@ -117,6 +127,26 @@ def _split(table: pl.DataFrame, parts: int) -> Iterator[tuple[int, pl.DataFrame]
     number = pl.col("conversation_id").replace_strict(ids, numbers, return_dtype=pl.Int64())
     numbered = table.with_columns(_part=number).partition_by("_part", as_dict=True, include_key=False)
     yield from ((number, rows) for (number,), rows in numbered.items())
+
+
+def _settle_feedback(given: pl.DataFrame, tallies: Mapping[str, Tally]) -> pl.DataFrame:
+    """Leave out what erased people rated, or may have rated, and what the same rater said before."""
+    kept = []
+    for name, tally in tallies.items():
+        mine = given.filter(pl.col("source") == name)
+        raters = [rater for rater in mine["rater"].drop_nulls().unique() if spelling(rater) in tally.to_erase]
+        theirs = pl.col("rater").is_in(raters) | (
+            pl.col("rater").is_null() & pl.col("conversation_id").is_in(sorted(tally.erased_from))
+        )
+        again = pl.col("rater").is_not_null() & ~pl.struct("conversation_id", "rater", "scale").is_first_distinct()
+        fate = pl.when(theirs.fill_null(value=False)).then(pl.lit("erased")).when(again).then(pl.lit("duplicate"))
+        judged = mine.with_columns(fate=fate.otherwise(pl.lit("feedback")))
+        kept.append(judged.filter(pl.col("fate") == "feedback").select(FEEDBACK.names()))
+        # A row of several scales has one fate: feedback if any of it stays.
+        rows = judged.sort(pl.col("fate") != "feedback").unique(["file", "line"], keep="first")
+        for fates, files in rows.partition_by("fate", as_dict=True).items():
+            tally.count(fates[0], files["file"])
+    return pl.concat([FEEDBACK.to_frame(), *kept])
 
 
 def _settle(settled: Selected, tallies: Mapping[str, Tally], tables: Tables) -> None:

@@ -98,6 +98,7 @@ def run_stages(folder: Path) -> pl.DataFrame:
         load_params(PARAMS, "anonymize", anonymize.Params).model_copy(update={"workers": 1}),
         messages=folder / "ingest/messages",
         participants=folder / "ingest/participants.parquet",
+        feedback=folder / "ingest/feedback.parquet",
         erased=folder / "ingest/erased.parquet",
         out=folder / "anonymize",
     )

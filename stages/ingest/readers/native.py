@@ -1,20 +1,22 @@
-"""Native logs: `*.jsonl`, one message a line. docs/data-format.md describes the fields."""
+"""Native logs: `*.jsonl`, a message a line; `*.feedback.jsonl`, a rated conversation. See docs/data-format.md."""
 
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from stages.common.errors import DataError
-from stages.common.messages import Item, Message, Reaction, Rejected, Role
+from stages.common.messages import Feedback, Item, Message, Reaction, Rejected, Role
 from stages.ingest.readers.exports import ARCHIVES, shown, unchanged, unreadable
-from stages.ingest.readers.rows import END, EPOCH, MAX_IDENTIFIER, reason
+from stages.ingest.readers.rows import END, EPOCH, MAX_IDENTIFIER, Rating, Scale, reason
 
-SUFFIX = ".jsonl"
+SUFFIX, FEEDBACK_SUFFIX = ".jsonl", ".feedback.jsonl"
+
+Strict = TypeVar("Strict", bound=BaseModel)
 
 #: Bytes of a line that is still read: a longer one is no chat message, and may be any size.
 MAX_LINE = 2**20
@@ -35,6 +37,16 @@ class Row(BaseModel):
     reaction: Reaction | None = None
     role: Role = "user"
     reply_to: Identifier | None = None
+
+
+class FeedbackRow(BaseModel):
+    """One line of session feedback."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    conversation_id: Identifier
+    ratings: Annotated[Mapping[Scale, Rating], Field(min_length=1)]
+    rater: Identifier | None = None
 
 
 def read(logs: Path) -> Iterator[Item]:
@@ -74,16 +86,18 @@ def _items(logs: Path, files: list[Path], rejected: list[Rejected]) -> Iterator[
     yield from rejected
     for path in files:
         name = shown(path, logs)
+        parse_line = parse_feedback if path.name.lower().endswith(FEEDBACK_SUFFIX) else parse
         with unchanged(path, name) as file:
-            yield from lines(name, file)
+            yield from lines(name, file, parse_line)
 
 
-def lines(name: str, file: BinaryIO) -> Iterator[Item]:
+def lines(name: str, file: BinaryIO, parse_line: Callable[[str, int, bytes], Item]) -> Iterator[Item]:
     """Read a file line by line, holding `MAX_LINE` bytes at most.
 
     Args:
         name: the name to report.
         file: the open file.
+        parse_line: reads one line.
 
     Yields:
         One item a line that is not blank.
@@ -98,11 +112,11 @@ def lines(name: str, file: BinaryIO) -> Iterator[Item]:
             while line and not line.endswith(b"\n"):
                 line = file.readline(MAX_LINE)
         elif line.strip():
-            yield parse(name, number, line.removeprefix(codecs.BOM_UTF8))
+            yield parse_line(name, number, line.removeprefix(codecs.BOM_UTF8))
 
 
 def parse(file: str, number: int, line: bytes) -> Item:
-    """Read one line strictly.
+    """Read one message strictly.
 
     Args:
         file: the name to report.
@@ -112,15 +126,25 @@ def parse(file: str, number: int, line: bytes) -> Item:
     Returns:
         The message, or the line as it is with a reason that names fields and kinds of errors, never values.
     """
+    row = _parsed(Row, file, number, line)
+    return row if isinstance(row, Rejected) else Message(file=file, line=number, **dict(row))
+
+
+def parse_feedback(file: str, number: int, line: bytes) -> Item:
+    """Read one rated conversation strictly, as `parse`."""
+    row = _parsed(FeedbackRow, file, number, line)
+    return row if isinstance(row, Rejected) else Feedback(file=file, line=number, **dict(row))
+
+
+def _parsed(kind: type[Strict], file: str, number: int, line: bytes) -> Strict | Rejected:
     try:
         raw = line.decode("utf-8").strip()
     except UnicodeDecodeError:
         return Rejected(file, number, "not UTF-8", line.decode("utf-8", "backslashreplace").strip())
     try:
-        row = Row.model_validate_json(raw)
+        return kind.model_validate_json(raw)
     except ValidationError as error:
         return Rejected(file, number, reason(error), raw)
-    return Message(file=file, line=number, **dict(row))
 
 
 def _refused(path: Path) -> str | None:

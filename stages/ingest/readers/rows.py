@@ -20,7 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from stages.common.messages import Automated, Item, Rejected
+from stages.common.messages import RATINGS, Automated, Item, Rejected
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -43,6 +43,11 @@ def _encodable(text: str) -> str:
 
 Text = Annotated[str, AfterValidator(_encodable)]
 Identifier = Annotated[Text, StringConstraints(pattern=r"\S", max_length=MAX_IDENTIFIER)]
+
+#: Session feedback on one scale.
+Rating = Annotated[int, Field(ge=RATINGS[0], le=RATINGS[-1])]
+#: What a scale is called.
+Scale = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,63}$")]
 
 #: Since 1970, UTC.
 Milliseconds = Annotated[int, Field(ge=0, lt=(END - EPOCH) // timedelta(milliseconds=1))]

@@ -25,7 +25,7 @@ from stages.anonymize.spans import TYPES
 from stages.anonymize.stage import Params, run
 from stages.anonymize.surrogates import Surrogates
 from stages.common.errors import DataError
-from stages.common.messages import MESSAGES, Participant, part_of, part_path, part_paths, read_messages
+from stages.common.messages import FEEDBACK, MESSAGES, Participant, part_of, part_path, part_paths, read_messages
 from stages.ingest.chunks import participant_table, sender_table
 from stages.ingest.erasure import erased_table
 from tests.reach import ROOT
@@ -70,7 +70,8 @@ def people(messages: pl.DataFrame, folder: Path, *names: Participant) -> dict[st
     known = [sender_table(messages), participant_table(messages["source"][0], names)]
     pl.concat(known).write_parquet(folder / "participants.parquet")
     erased_table([("native", "Zoe", 7)]).write_parquet(folder / "erased.parquet")
-    return {"participants": folder / "participants.parquet", "erased": folder / "erased.parquet"}
+    FEEDBACK.to_frame().write_parquet(folder / "feedback.parquet")
+    return {name: folder / f"{name}.parquet" for name in ("participants", "erased", "feedback")}
 
 
 def by_order(path: Path) -> pl.DataFrame:

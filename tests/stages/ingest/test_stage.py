@@ -134,7 +134,13 @@ def test_counts_add_up_and_conversations_stay_whole(
         dropped = [summary["rejected"], summary["automated"], summary["other_language"]]
         assert summary["rows_read"] == len(items)
         assert summary["rows_read"] == sum(
-            [summary["rows_out"], *(sum(d.values()) for d in dropped), summary["duplicate"], summary["erased"]]
+            [
+                summary["rows_out"],
+                summary["feedback"],
+                *(sum(d.values()) for d in dropped),
+                summary["duplicate"],
+                summary["erased"],
+            ]
         )
         by_file = files_table([], {name: tallies[name]})
         assert dict(by_file.select("file", "rows").iter_rows()) == Counter(
@@ -249,8 +255,8 @@ def test_run_writes_tables_and_card(tmp_path: Path) -> None:
     assert pl.read_parquet(tmp_path / "out/quarantine.parquet").schema == QUARANTINE
     assert (card["rows_read"], card["rows_out"], card["duplicate"]) == (3, 2, 1)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        "canaries.json", "card.json", "dropped.parquet", "erased.parquet", "files.parquet", "messages",
-        "participants.parquet", "quarantine.parquet",
+        "canaries.json", "card.json", "dropped.parquet", "erased.parquet", "feedback.parquet", "files.parquet",
+        "messages", "participants.parquet", "quarantine.parquet",
     ]  # fmt: skip
 
 

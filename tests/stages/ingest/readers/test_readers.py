@@ -146,16 +146,15 @@ def test_native_reads_a_suffix_in_capitals(tmp_path: Path) -> None:
 @given(st.lists(st.binary(max_size=20) | st.just(line()), max_size=6))
 def test_native_makes_one_item_of_each_line_that_is_not_blank(rows: list[bytes]) -> None:
     content = b"\n".join(rows)
-    assert len(list(native.lines("a.jsonl", BytesIO(content)))) == sum(
+    assert len(list(native.lines("a.jsonl", BytesIO(content), native.parse))) == sum(
         bool(row.strip()) for row in content.split(b"\n")
     )
 
 
 def test_chitchat_numbers_messages_inside_their_conversation() -> None:
-    first = list(islice(chitchat.read(Path()), 200))
-    assert all(isinstance(item, Message) for item in first)
-    messages = [item for item in first if isinstance(item, Message)]
-    assert [m.line for m in messages] == list(range(1, 201))
+    messages = [item for item in islice(chitchat.read(Path()), 200) if isinstance(item, Message)]
+    assert len(messages) > 150  # the others are ratings
+    assert [m.line for m in messages] == list(range(1, len(messages) + 1))
     for before, after in pairwise(messages):
         follows = before.conversation_id == after.conversation_id
         assert int(after.message_id) == (int(before.message_id) + 1 if follows else 1)
