@@ -31,6 +31,7 @@ CARE = Care(
             ("want hello music",),
             ("We know. {helpline}", "You know. {helpline}"),
             ("They know home. {helpline}", "You like home."),
+            ("You like home?", "They like home?"),
         ),
     ),
     (Helplines("en-US", date(2026, 11, 27), {"harm": "You want music."}),),

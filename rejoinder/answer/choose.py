@@ -9,7 +9,7 @@ from math import exp
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
 from rejoinder.parts import REMARKS
-from rejoinder.parts.themes import RESORTS
+from rejoinder.parts.themes import LAST_RESORT
 
 Random = Callable[[], float]
 
@@ -32,7 +32,7 @@ class Exploration:
 def is_resort(candidate: Candidate) -> bool:
     """Whether a candidate is for when nothing else fits."""
     part, _, theme = candidate.source.partition("/")
-    return part == REMARKS.name and theme in RESORTS
+    return part == REMARKS.name and theme == LAST_RESORT
 
 
 def choose(state: State) -> State:

@@ -69,7 +69,7 @@ def drop_unfit(state: State) -> State:
     denied = state.release.denied
 
     def reason(candidate: Candidate) -> str | None:
-        if candidate.source.startswith(f"{GUARD.name}/"):
+        if state.route and candidate.source.startswith(f"{GUARD.name}/"):
             return None  # care is said, and said again, rather than nothing
         if denied is not None and denied.denies(candidate.text, candidate.source):
             return "denied"

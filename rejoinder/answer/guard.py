@@ -10,6 +10,7 @@ import numpy as np
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
 from rejoinder.parts import GUARD, REMARKS, REPLIES
+from rejoinder.parts.classifier import Probabilities
 from rejoinder.parts.guard import READ, Guard
 from rejoinder.text import normalize
 
@@ -34,7 +35,17 @@ def watch(state: State) -> State:
     kinds = [listed or guard.kind(row) for row, listed in zip(found, state.listed, strict=True)]
     is_grave = any(guard.calls_for_caution(row) for row in found)
     is_cautious = is_grave or any(guard.offensive(state.said_vectors[-1:], state.said[-1:]))
-    return care(replace(state, is_cautious=is_cautious, is_grave=is_grave), guard, kinds)
+    judged = replace(state, is_cautious=is_cautious, is_grave=is_grave)
+    return care(_with_checks(judged, guard, found) if is_grave else judged, guard, kinds)
+
+
+def _with_checks(state: State, guard: Guard, found: Probabilities) -> State:
+    """Add what is asked of the last turn, or of the gravest one if the last is none."""
+    near = found[-1] if guard.calls_for_caution(found[-1]) else found[found[:, 0].argmin()]
+    kind = guard.nearest(near)
+    texts = _rotated(guard.scripts[kind].check, len(state.dialogue.turns) // 2)
+    checks = tuple(Candidate(text, 1.0, None, source=f"{GUARD.name}/{kind}") for text in texts)
+    return replace(state, checks=checks, is_urgent=guard.calls_for_check(found[-1]))
 
 
 def care(state: State, guard: Guard, kinds: Sequence[str | None]) -> State:
@@ -63,7 +74,7 @@ def care(state: State, guard: Guard, kinds: Sequence[str | None]) -> State:
 
 
 def _rotated(texts: Sequence[str], by: int) -> list[str]:
-    start = by % len(texts)
+    start = by % max(1, len(texts))
     return [*texts[start:], *texts[:start]]
 
 

@@ -9,16 +9,15 @@ from rejoinder.answer.state import State
 from rejoinder.parts import REMARKS
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.remarks import Remarks
-from rejoinder.parts.themes import CHECK_IN, LAST_RESORT
+from rejoinder.parts.themes import LAST_RESORT
 
 
 def remark(state: State) -> State:
-    """Add the replies of the theme that the last turn calls for, and those of last resort."""
+    """Add the replies of the theme that the last turn calls for, the guard's checks, and those of last resort."""
     remarks = state.release.remarks
     if remarks is None or state.turns is None or state.vector is None:
-        return state
-    resorts = (CHECK_IN, LAST_RESORT) if state.is_grave else (LAST_RESORT,)
-    last = [c for name in resorts for c in _candidates(remarks, remarks.numbered(name), state.vector)]
+        return replace(state, candidates=(*state.checks, *state.candidates))
+    last = _candidates(remarks, remarks.numbered(LAST_RESORT), state.vector)
     if state.route:  # its own answers may all have been said
         return replace(state, candidates=(*state.candidates, *last))
     theme, fit = remarks.nearest(state.turns[-1], state.vector)
@@ -29,6 +28,7 @@ def remark(state: State) -> State:
         replace(candidate, dropped="weak") if candidate.score < least else candidate
         for candidate in state.candidates
     )
+    first = (*state.checks, *first) if state.is_urgent else (*first, *state.checks)
     return replace(state, candidates=(*first, *retrieved, *last))
 
 

@@ -31,7 +31,9 @@ class State:
         today: the day, for what is answered on some days only.
         route: who answers: "guard/<kind>", "intents/<name>", or empty as long as the talk is free.
         is_cautious: whether nothing from logs may answer, though the talk is free.
-        is_grave: whether the user may be in distress: then only gentle remarks may answer.
+        is_grave: whether the user may be in distress: then only checks and gentle remarks may answer.
+        checks: what is asked then.
+        is_urgent: whether they come before any remark.
         candidates: best first. None is ever taken out: one that may not be said is marked with the reason.
         text: the reply.
         probability: with which this reply was chosen; 1 where nothing was left to chance.
@@ -51,6 +53,8 @@ class State:
     route: str = ""
     is_cautious: bool = False
     is_grave: bool = False
+    checks: tuple[Candidate, ...] = ()
+    is_urgent: bool = False
     candidates: tuple[Candidate, ...] = ()
     text: str | None = None
     probability: float = 1.0

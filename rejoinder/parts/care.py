@@ -17,7 +17,7 @@ from rejoinder.text import normalize
 
 HELPLINES, OFFENSIVE = "helplines.yaml", "offensive.yaml"
 SLOT = "{helpline}"
-_LISTS = ("turns", "look_alikes", "phrases", "unless", "first", "next")
+_LISTS = ("turns", "look_alikes", "phrases", "unless", "first", "next", "check")
 _MAX_CHARS = 400  # of a scripted answer, its helpline included
 _SHOWN = 40
 
@@ -34,6 +34,7 @@ class CareKind:
         unless: words in a row in whose presence they do not.
         first: scripted answers to such a turn.
         next: scripted answers to what the user says after it.
+        check: questions to a turn that only comes near this kind, and may well be harmless.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class CareKind:
     unless: tuple[str, ...]
     first: tuple[str, ...]
     next: tuple[str, ...]
+    check: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ def parse_care(document: Any) -> Care:
 
 
 def _kind(entry: Mapping[str, Any]) -> CareKind:
-    return CareKind(str(entry["kind"]), **{key: _texts(entry[key]) for key in _LISTS})
+    # Care that was released before there were checks has none.
+    return CareKind(str(entry["kind"]), **{key: _texts(entry.get(key, [])) for key in _LISTS})
 
 
 def _texts(found: Any) -> tuple[str, ...]:
@@ -197,7 +200,7 @@ def _kind_problems(entry: Any) -> Iterator[str]:
     yield from problems
     if problems:
         return
-    for key in ("first", "next"):
+    for key in ("first", "next", "check"):
         for number, text in enumerate(entry[key], 1):
             if "{" in text.replace(SLOT, ""):
                 yield f"{key} {number}: expected no slot but {SLOT}, got another"
@@ -235,6 +238,6 @@ def _locale_problems(kinds: Sequence[CareKind], helplines: Sequence[Helplines], 
         named = ", ".join(entry.locale for entry in helplines) or "none"
         yield f"{HELPLINES}: expected the locale {locale} that guard.locale names, got {named}"
     for entry in helplines:
-        wanting = {k.kind for k in kinds if any(SLOT in text for text in (*k.first, *k.next))}
+        wanting = {k.kind for k in kinds if any(SLOT in text for text in (*k.first, *k.next, *k.check))}
         if missing := sorted(wanting - set(entry.lines)):
             yield f"{HELPLINES}, {entry.locale}: expected a line for {', '.join(missing)}, got none"

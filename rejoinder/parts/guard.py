@@ -37,6 +37,8 @@ CARE = "care.json"
 SENSITIVE, OFFENSIVE = "sensitive", "offensive"
 #: Facts: probabilities from which on a turn is sensitive, gives cause for caution, and a reply is offensive.
 THRESHOLDS = ("min_sensitive", "min_caution", "min_offensive")
+#: Fact: probability from which on a check is asked before anything else is said; guards made earlier have none.
+MIN_CHECK = "min_check"
 #: How many of the user's last turns are read.
 READ = 4
 _NONE = "none"
@@ -45,10 +47,11 @@ _MEMORY_FACTOR = 6  # bytes of memory per byte of file: weights are made single,
 
 @dataclass(frozen=True, slots=True)
 class Scripts:
-    """What is said to turns of one kind: at once, and while the matter is open."""
+    """What is said to turns of one kind: at once, while the matter is open, and where they only come near."""
 
     first: tuple[str, ...]
     next: tuple[str, ...]
+    check: tuple[str, ...]
 
 
 class WordList:
@@ -176,13 +179,19 @@ class Guard:
         Returns:
             Its kind, or None.
         """
-        if 1 - probabilities[0] < self.facts["min_sensitive"]:
-            return None
+        return self.nearest(probabilities) if 1 - probabilities[0] >= self.facts["min_sensitive"] else None
+
+    def nearest(self, probabilities: Probabilities) -> str:
+        """The likeliest kind of a turn, however unlikely it is to have one."""
         return self.classifiers[SENSITIVE].labels[1 + int(probabilities[1:].argmax())]
 
     def calls_for_caution(self, probabilities: Probabilities) -> bool:
         """Whether a turn is near enough to sensitive ones that nothing from logs should answer it."""
         return bool(1 - probabilities[0] >= self.facts["min_caution"])
+
+    def calls_for_check(self, probabilities: Probabilities) -> bool:
+        """Whether a turn is so near to sensitive ones that a check comes before everything else."""
+        return bool(1 - probabilities[0] >= self.facts.get(MIN_CHECK, self.facts["min_sensitive"]))
 
     def offensive(self, vectors: Vectors, texts: Sequence[str]) -> list[bool]:
         """Which replies an assistant must not say.
@@ -218,8 +227,8 @@ class Guard:
 
 
 def _scripts(kind: CareKind, line: str) -> Scripts:
-    first, following = (tuple(t.replace(SLOT, line).strip() for t in texts) for texts in (kind.first, kind.next))
-    return Scripts(first, following)
+    said = (kind.first, kind.next, kind.check)
+    return Scripts(*(tuple(text.replace(SLOT, line).strip() for text in texts) for texts in said))
 
 
 def _is_latin(text: str) -> bool:
@@ -238,7 +247,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
         What cannot be right.
     """
     facts, problems = manifest.facts, []
-    for fact in THRESHOLDS:
+    for fact in (*THRESHOLDS, *({MIN_CHECK} & set(facts))):
         value = facts.get(fact)
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
             problems.append(Problem(f"facts: {fact}", "a number from 0 to 1", "something else"))

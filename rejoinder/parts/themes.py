@@ -15,10 +15,8 @@ from typing import Any
 from rejoinder.errors import InputError
 from rejoinder.text import normalize, words
 
-#: The theme whose replies are said when nothing else is fit, and the one that goes before it where the user may be
-#: in distress; nothing calls for them.
-LAST_RESORT, CHECK_IN = "last-resort", "check-in"
-RESORTS = (LAST_RESORT, CHECK_IN)
+#: The theme whose replies are said when nothing else is fit; nothing calls for it.
+LAST_RESORT = "last-resort"
 _KEYS = {"theme", "turns", "replies"}
 _OPTIONAL = {"avoid", "gentle"}
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -107,7 +105,7 @@ def _entry_problems(entry: Any) -> Iterator[str]:
     name = entry["theme"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield "theme: expected lower-case words joined by hyphens, got something else"
-    for key, least in (("turns", 0 if name in RESORTS else 1), ("replies", _MIN_REPLIES)):
+    for key, least in (("turns", 0 if name == LAST_RESORT else 1), ("replies", _MIN_REPLIES)):
         texts = entry[key]
         if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
             yield f"{key}: expected a list of texts, got something else (quote yes, no, numbers and signs)"

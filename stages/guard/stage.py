@@ -39,6 +39,8 @@ class Params(StageParams):
     """Share of the validation split's turns that the classifier may take for sensitive."""
     max_look_alike_alarms: float = Field(gt=0, lt=1)
     """Share of the look-alikes that a first classifier does not see, and may take for sensitive all the same."""
+    max_checks: float = Field(gt=0, lt=1)
+    """Share of the validation split's turns to which a check comes before everything else."""
     max_cautions: float = Field(gt=0, lt=1)
     """Share of the validation split's turns after which nothing from logs may answer."""
     max_vetoes: float = Field(gt=0, lt=1)
@@ -162,18 +164,20 @@ def thresholds(fitted: Mapping[str, Fitted], written: Written, params: Params) -
         params: the shares that may be hit.
 
     Returns:
-        The facts `min_sensitive`, `min_caution`, `min_offensive`.
+        The facts `min_sensitive`, `min_check`, `min_caution`, `min_offensive`.
     """
-    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE
+    from rejoinder.parts.guard import MIN_CHECK, OFFENSIVE, SENSITIVE
     from stages.classify.fit import threshold
 
     alike = {name: 1 - found.ordinary[:, 0] for name, found in fitted.items()}
     sensitive = fitted[SENSITIVE]
     look_alikes = 1 - sensitive.unseen[written.numbers[sensitive.rows] == 0, 0]
+    surely = max(
+        threshold(alike[SENSITIVE], params.max_alarms), threshold(look_alikes, params.max_look_alike_alarms)
+    )
     return {
-        "min_sensitive": max(
-            threshold(alike[SENSITIVE], params.max_alarms), threshold(look_alikes, params.max_look_alike_alarms)
-        ),
+        "min_sensitive": surely,
+        MIN_CHECK: min(surely, threshold(alike[SENSITIVE], params.max_checks)),
         "min_caution": threshold(alike[SENSITIVE], params.max_cautions),
         "min_offensive": threshold(alike[OFFENSIVE], params.max_vetoes),
     }

@@ -11,7 +11,7 @@ from rejoinder.answer.choose import Exploration
 from rejoinder.answer.responder import Options, Responder
 from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.parts.opened import OpenRelease, open_model, open_release
-from rejoinder.parts.themes import CHECK_IN, LAST_RESORT, Theme
+from rejoinder.parts.themes import LAST_RESORT, Theme
 from rejoinder.release.manifest import read_manifest
 from tests.bundles import build_whole, pin
 from tests.guards import CARE, INTENTS, build_guard, build_intents
@@ -87,20 +87,21 @@ def test_near_sensitive_turns_nothing_from_logs_is_said(tmp_path: Path) -> None:
     assert "caution" in from_logs
 
 
+@pytest.mark.parametrize("min_check", [1.0, 0.3])
 @pytest.mark.parametrize(("is_gentle", "are_marked"), [(True, True), (False, True), (False, False)])
-def test_near_sensitive_turns_only_what_is_gentle_is_said(
-    tmp_path: Path, is_gentle: bool, are_marked: bool
+def test_near_sensitive_turns_only_checks_and_what_is_gentle_are_said(
+    tmp_path: Path, is_gentle: bool, are_marked: bool, min_check: float
 ) -> None:
     bundles = build_whole(tmp_path)
     vectorizer, _ = open_model(bundles["model"])
     themes = (
         Theme("cheerful", ("i miss rain",), ("We love rain!", "You love rain!"), is_gentle),
-        Theme(CHECK_IN, (), ("You like home?", "They like home?"), are_marked),
         Theme(LAST_RESORT, (), ("I want hello.", "They know hello."), are_marked),
     )
     heads = read_manifest(bundles["heads"])
     build_remarks(tmp_path / "remarking", bundles["heads"], heads, vectorizer, themes, min_fit=-2.0)
-    build_guard(tmp_path / "watching", vectorizer, sharpness=30.0, min_sensitive=1.0, min_caution=0.3)
+    least = {"min_sensitive": 1.0, "min_caution": 0.3, "min_check": min_check}
+    build_guard(tmp_path / "watching", vectorizer, sharpness=30.0, **least)
     changed = {"remarks": tmp_path / "remarking", "guard": tmp_path / "watching"}
     opened = open_release(pin({**bundles, **changed}))
     options = Options(exploration=Exploration(share=1.0, temperature=100.0), seed=0)
@@ -108,8 +109,9 @@ def test_near_sensitive_turns_only_what_is_gentle_is_said(
     cheerful = {c.dropped for c in reply.trace.candidates if c.source == "remarks/cheerful"}
     may_be_said = is_gentle or not are_marked
     assert cheerful == ({None} if may_be_said else {"caution"})
-    assert reply.text in themes[0 if may_be_said else 1].replies
-    assert (reply.trace.probability, reply.trace.fallback) == (1.0, "" if may_be_said else "nothing_fits")
+    checks = opened.guard.care.kinds[0].check if opened.guard else ()
+    assert reply.text in (themes[0].replies if may_be_said and min_check == 1 else checks)
+    assert (reply.trace.probability, reply.trace.fallback, reply.trace.route) == (1.0, "", "free")
     assert Responder(opened).answer(Dialogue.from_lines(["you know pizza"])).text in themes[0].replies
 
 

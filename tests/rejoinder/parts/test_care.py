@@ -21,6 +21,7 @@ KIND = {
     "unless": [],
     "first": [f"Here. {SLOT}"],
     "next": ["Still here."],
+    "check": ["Are you all right?"],
 }
 LINES = [{"locale": "en-US", "reviewed": "2026-11-27", "lines": {"harm": "Call."}}]
 FINE: dict[str, Any] = {
@@ -53,6 +54,7 @@ def test_a_folder_is_read(tmp_path: Path) -> None:
         ({"harm": {**KIND, "turns": []}}, "harm.yaml: turns: expected at least one, got none"),
         ({"harm": {**KIND, "first": ["a {name}"]}}, "first 1: expected no slot but"),
         ({"harm": {**KIND, "next": ["x" * 500]}}, "next 1: expected one line of at most"),
+        ({"harm": {**KIND, "check": []}}, "harm.yaml: check: expected at least one, got none"),
         ({"harm": {**KIND, "more": 1}}, "expected the keys kind, turns"),
         ({"harm": {**KIND, "phrases": [True]}}, "phrases: expected a list of texts"),
         ({"harm": "- ["}, "harm.yaml:1: expected YAML"),

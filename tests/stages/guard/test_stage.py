@@ -22,7 +22,8 @@ from tests.bundles import _SENTENCES, build_whole, pin
 
 GUARDED = guard_stage.Params(
     locale="en-US", care_turns=1, most_examples=50, strength=10.0, ordinary=40,
-    max_alarms=0.1, max_look_alike_alarms=0.5, max_cautions=0.2, max_vetoes=0.1, hidden=8, held_out=0.3, seed=0,
+    max_alarms=0.1, max_look_alike_alarms=0.5, max_checks=0.15, max_cautions=0.2, max_vetoes=0.1,
+    hidden=8, held_out=0.3, seed=0,
 )  # fmt: skip
 ROUTED = intents_stage.Params(
     character={"name": "Remy"}, time_zone="UTC", most_phrases=50, min_probability=0.5, strength=10.0, ordinary=40,
@@ -48,6 +49,7 @@ def built(tmp_path: Path) -> Path:
     kind = {
         "kind": "sad", "turns": SAD, "look_alikes": ["i love home", "we know home"], "phrases": ["want hello"],
         "unless": [], "first": ["Here. {helpline}"], "next": ["Still here."],
+        "check": ["All right?"],
     }  # fmt: skip
     lines = [{"locale": "en-US", "reviewed": datetime.date(2026, 11, 27), "lines": {"sad": "Call."}}]
     judged = {"offensive": ["you want rain", "they want rain"], "acceptable": ["we love rain"] * 2, "words": ["x"]}
