@@ -86,7 +86,7 @@ PARTS: tuple[Part, ...] = (
     Part(
         name="remarks",
         bundle="remarks",
-        files=r"themes\.jsonl|(examples|replies|keys|turns)\.npy",
+        files=r"themes\.jsonl|(examples|replies|keys|turns|network)\.npy",
         facts=("min_fit", "min_score"),
         ties=("model", "heads"),
         module="rejoinder.parts.remarks",

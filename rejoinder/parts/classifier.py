@@ -65,15 +65,28 @@ class Classifier:
         """
         scores = vectors @ self._dense + self._intercept
         if self._network is not None:
-            dim = vectors.shape[1]
-            hidden = np.maximum(vectors @ self._network[:dim] + self._network[dim], 0)
-            scores += hidden @ self._network[dim + 1 :].T
+            scores += network_scores(self._network, vectors)
         for row, text in enumerate(texts):
             buckets, values = ngrams(text)
             scores[row] += values @ self._sparse[buckets].astype(np.float32)
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=scores)
         return np.asarray(scores / scores.sum(axis=1, keepdims=True), np.float32)
+
+
+def network_scores(network: npt.NDArray[np.float32], vectors: Vectors) -> npt.NDArray[np.float32]:
+    """Scores of a hidden layer.
+
+    Args:
+        network: float32 [dim + 1 + k, h], as `Weights.network`.
+        vectors: float32 [n, dim].
+
+    Returns:
+        float32 [n, k].
+    """
+    dim = vectors.shape[1]
+    hidden = np.maximum(vectors @ network[:dim] + network[dim], 0)
+    return np.asarray(hidden @ network[dim + 1 :].T)
 
 
 def weights_file(name: str) -> str:

@@ -14,9 +14,6 @@ from stages.common.output import atomic_directory, write_json
 from stages.common.params import StageParams
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rejoinder.parts.arrays import Vectors
     from rejoinder.parts.guard import Guard
     from rejoinder.parts.vectorizer import Vectorizer
     from rejoinder.parts.written_intents import Written as Read
@@ -54,22 +51,6 @@ def first_phrases(read: Read, most: int) -> Read:
     from dataclasses import replace
 
     return replace(read, intents=tuple(replace(i, phrases=i.phrases[:most]) for i in read.intents))
-
-
-def far_turns(turns: Sequence[str], known: TurnVectors, phrases: Vectors, most: float) -> list[str]:
-    """Leave out the turns that come near a phrase.
-
-    Args:
-        turns: ordinary ones.
-        known: has their vectors.
-        phrases: float32 [n, dim].
-        most: cosine from which on a turn is left out.
-
-    Returns:
-        The others.
-    """
-    nearest = (known.of(list(turns)) @ phrases.T).max(axis=1)
-    return [turn for turn, cosine in zip(turns, nearest.tolist(), strict=True) if cosine < most]
 
 
 def fit_replies(read: Read, guard: Guard, vectorizer: Vectorizer) -> tuple[Read, list[str]]:
@@ -151,7 +132,7 @@ def fit_router(
     import numpy as np
 
     from rejoinder.parts.intents import labels_of, phrases_of
-    from stages.classify.ordinary import SPLITS, ordinary_turns
+    from stages.classify.ordinary import SPLITS, far_turns, ordinary_turns
     from stages.classify.training_set import Recipe, Written, encoded, fit_written
 
     phrases, labels = phrases_of(read.intents), labels_of(read.intents)
