@@ -103,6 +103,28 @@ def read_intents(folder: Path, character: Mapping[str, str]) -> Written:
     return Written(tuple(filled), none)
 
 
+def read_phrases(folder: Path) -> list[str]:
+    """Read what users say that calls for an intent, or for none, as examples of everyday turns.
+
+    Args:
+        folder: holds *.yaml; `read_intents` looks for everything that may be wrong with them.
+
+    Returns:
+        All phrases, file by file.
+
+    Raises:
+        InputError: if a file cannot be read at all.
+    """
+    problems: list[str] = []
+    found = {path.name: read_yaml(path, problems) for path in intent_files(folder)}
+    if problems:
+        listed = "\n".join(f"  - {line}" for line in problems)
+        raise InputError(f"{folder}: intents that cannot be used\n{listed}\n  next: correct the intents above")
+    entries = [e for entry in found.values() for e in (entry if isinstance(entry, list) else [entry])]
+    lists = [e.get(key) for e in entries if isinstance(e, dict) for key in ("phrases", "none")]
+    return [text for of in lists if isinstance(of, list) for text in of if isinstance(text, str)]
+
+
 def _none(found: Any, problems: list[str]) -> tuple[str, ...]:
     texts = found.get("none") if isinstance(found, dict) else None
     if not isinstance(texts, list) or not all(isinstance(text, str) and normalize(text) for text in texts):

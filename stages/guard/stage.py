@@ -1,6 +1,6 @@
 """Guard: written care + turns -> classifiers of sensitive turns and of offensive replies -> the guard bundle.
 
-data/care/*.yaml -> checked -> examples beside ordinary turns -> fitted -> thresholds by validation turns
+data/care/*.yaml -> checked -> examples beside ordinary and everyday turns -> fitted -> thresholds by unseen turns
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from stages.common.output import atomic_directory, write_json
 from stages.common.params import StageParams
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rejoinder.parts.care import Care
     from rejoinder.parts.vectorizer import Vectorizer
@@ -35,10 +35,16 @@ class Params(StageParams):
     """Inverse of the penalty on the classifiers' squared weights."""
     ordinary: int = Field(ge=1)
     """Turns of the training split that are learnt as ordinary, and of the validation split that thresholds see."""
+    everyday: int = Field(ge=0)
+    """Example turns of remarks and phrases of intents that are learnt as everyday ones, the first of each."""
+    grave_themes: list[str]
+    """Themes of remarks whose turns are not."""
     max_alarms: float = Field(gt=0, lt=1)
     """Share of the validation split's turns that the classifier may take for sensitive."""
     max_look_alike_alarms: float = Field(gt=0, lt=1)
     """Share of the look-alikes that a first classifier does not see, and may take for sensitive all the same."""
+    max_everyday_alarms: float = Field(gt=0, lt=1)
+    """Share of everyday turns, likewise."""
     max_checks: float = Field(gt=0, lt=1)
     """Share of the validation split's turns to which a check comes before everything else."""
     max_cautions: float = Field(gt=0, lt=1)
@@ -61,11 +67,42 @@ def first_examples(care: Care, most: int) -> Care:
     return replace(care, kinds=kinds)
 
 
-def examples(care: Care) -> dict[str, Written]:
+def everyday_turns(params: Params, remarks: Path, intents: Path, care: Care) -> list[str]:
+    """Read what people wrote as everyday turns for other parts: chat of strangers holds little of it.
+
+    Args:
+        params: section `guard`.
+        remarks: folder of themes.
+        intents: folder of intents.
+        care: whose lists know no everyday turn, and whose examples are none.
+
+    Returns:
+        Distinct turns.
+    """
+    from rejoinder.parts.guard import WordList
+    from rejoinder.parts.themes import read_themes
+    from rejoinder.parts.written_intents import read_phrases
+    from rejoinder.text import normalize
+
+    themes = [theme for theme in read_themes(remarks) if theme.name not in params.grave_themes]
+    of_themes = [turn for theme in themes for turn in theme.turns]
+    turns = [*of_themes[: params.everyday], *read_phrases(intents)[: params.everyday]]
+    lists = [WordList(kind.phrases, kind.unless) for kind in care.kinds]
+    known = {normalize(text) for kind in care.kinds for text in (*kind.turns, *kind.look_alikes)}
+    distinct = {normalize(turn): turn for turn in turns}
+    return [
+        turn
+        for key, turn in distinct.items()
+        if key not in known and not any(listed.holds(turn) for listed in lists)
+    ]
+
+
+def examples(care: Care, everyday: Sequence[str]) -> dict[str, Written]:
     """The examples of each classifier: what is sensitive or offensive first, then what only resembles it.
 
     Args:
         care: as people wrote it.
+        everyday: turns that are not sensitive; they come last.
 
     Returns:
         Examples by the classifier's name.
@@ -77,7 +114,7 @@ def examples(care: Care) -> dict[str, Written]:
 
     kinds = [number for number, kind in enumerate(care.kinds, 1) for _ in kind.turns]
     resembling = {
-        SENSITIVE: [text for kind in care.kinds for text in kind.look_alikes],
+        SENSITIVE: [*(text for kind in care.kinds for text in kind.look_alikes), *everyday],
         OFFENSIVE: list(care.offensive.acceptable),
     }
     numbers = {SENSITIVE: kinds, OFFENSIVE: [1] * len(care.offensive.offensive)}
@@ -100,7 +137,7 @@ def found_of(written: Written, fitted: Fitted, least: float) -> dict[str, Any]:
         least: probability of not being everything else from which on an example counts.
 
     Returns:
-        Shares: `found` by label, `alarms` of what only resembles, `ordinary` of the validation split's turns.
+        Shares: `found` by label, `alarms` of what is something else, `ordinary` of the validation split's turns.
     """
     import numpy as np
 
@@ -118,13 +155,19 @@ def found_of(written: Written, fitted: Fitted, least: float) -> dict[str, Any]:
 
 
 def fit_all(
-    params: Params, care: Care, vectorizer: Vectorizer, known: TurnVectors, pairs: Path
+    params: Params,
+    care: Care,
+    written: Mapping[str, Written],
+    vectorizer: Vectorizer,
+    known: TurnVectors,
+    pairs: Path,
 ) -> dict[str, Fitted]:
     """Fit both classifiers.
 
     Args:
         params: section `guard`.
         care: as people wrote it.
+        written: its examples by classifier.
         vectorizer: the exported one.
         known: its vectors of all turns.
         pairs: pairs.parquet of the stage `dialogues`.
@@ -147,20 +190,21 @@ def fit_all(
     recipe = Recipe(params.strength, params.held_out, params.seed)
     recipes = {SENSITIVE: replace(recipe, hidden=params.hidden), OFFENSIVE: recipe}
     return {
-        name: fit_written(written, encoded(vectorizer, written), (learnt, judged), known, recipes[name])
-        for name, written in examples(care).items()
+        name: fit_written(given, encoded(vectorizer, given), (learnt, judged), known, recipes[name])
+        for name, given in written.items()
     }
 
 
-def thresholds(fitted: Mapping[str, Fitted], written: Written, params: Params) -> dict[str, float]:
+def thresholds(fitted: Mapping[str, Fitted], written: Written, everyday: int, params: Params) -> dict[str, float]:
     """Choose from which probabilities on the guard acts, by turns that nobody is in distress in.
 
-    Those of the validation split are talk of strangers, in which nobody tells a sorrow; so unseen look-alikes have
-    their say as well.
+    Those of the validation split are talk of strangers, in which nobody tells a sorrow; so look-alikes and everyday
+    turns that a first classifier has not seen have their say as well.
 
     Args:
         fitted: classifiers by name.
         written: examples of the classifier of sensitive turns.
+        everyday: how many of them, the last ones, are everyday turns.
         params: the shares that may be hit.
 
     Returns:
@@ -171,9 +215,12 @@ def thresholds(fitted: Mapping[str, Fitted], written: Written, params: Params) -
 
     alike = {name: 1 - found.ordinary[:, 0] for name, found in fitted.items()}
     sensitive = fitted[SENSITIVE]
-    look_alikes = 1 - sensitive.unseen[written.numbers[sensitive.rows] == 0, 0]
+    alarming, is_none = 1 - sensitive.unseen[:, 0], written.numbers[sensitive.rows] == 0
+    is_everyday = sensitive.rows >= len(written.texts) - everyday
     surely = max(
-        threshold(alike[SENSITIVE], params.max_alarms), threshold(look_alikes, params.max_look_alike_alarms)
+        threshold(alike[SENSITIVE], params.max_alarms),
+        threshold(alarming[is_none & ~is_everyday], params.max_look_alike_alarms),
+        threshold(alarming[is_everyday], params.max_everyday_alarms) if is_everyday.any() else 0.0,
     )
     return {
         "min_sensitive": surely,
@@ -184,13 +231,23 @@ def thresholds(fitted: Mapping[str, Fitted], written: Written, params: Params) -
 
 
 def run(
-    params: Params, *, care: Path = Path("data/care"), dialogues: Path, export: Path, turns: Path, out: Path
+    params: Params,
+    *,
+    care: Path = Path("data/care"),
+    remarks: Path = Path("data/remarks"),
+    intents: Path = Path("data/intents"),
+    dialogues: Path,
+    export: Path,
+    turns: Path,
+    out: Path,
 ) -> None:
     """Build the guard bundle.
 
     Args:
         params: section `guard`.
         care: folder of kinds, helplines and offensive replies.
+        remarks: folder of themes, whose turns are everyday ones.
+        intents: folder of intents, whose phrases are everyday ones.
         dialogues: output of the stage `dialogues`.
         export: output of the stage `export`.
         turns: output of the stage `turns`.
@@ -207,9 +264,11 @@ def run(
 
     read = first_examples(read_care(care, params.locale), params.most_examples)
     vectorizer, _ = open_model(export / VECTORIZER.bundle)
-    fitted = fit_all(params, read, vectorizer, TurnVectors(turns, vectorizer.id), dialogues / "pairs.parquet")
-    written = examples(read)
-    least = thresholds(fitted, written[SENSITIVE], params)
+    everyday = everyday_turns(params, remarks, intents, read)
+    written = examples(read, everyday)
+    known = TurnVectors(turns, vectorizer.id)
+    fitted = fit_all(params, read, written, vectorizer, known, dialogues / "pairs.parquet")
+    least = thresholds(fitted, written[SENSITIVE], len(everyday), params)
     with atomic_directory(out) as directory:
         bundle = directory / GUARD.bundle
         bundle.mkdir()

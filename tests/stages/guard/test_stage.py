@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -12,24 +13,29 @@ import yaml
 
 from rejoinder.errors import RejoinderError
 from rejoinder.parts import GUARD, INTENTS, VECTORIZER
-from rejoinder.parts.care import HELPLINES, OFFENSIVE
+from rejoinder.parts.care import HELPLINES, OFFENSIVE, read_care
 from rejoinder.parts.intents import ENTRIES
 from rejoinder.parts.opened import open_model, open_release
 from stages.common.turn_vectors import write_turns
 from stages.guard import stage as guard_stage
+from stages.guard.stage import everyday_turns
 from stages.intents import stage as intents_stage
 from tests.bundles import _SENTENCES, build_whole, pin
 
 GUARDED = guard_stage.Params(
     locale="en-US", care_turns=1, most_examples=50, strength=10.0, ordinary=40,
     max_alarms=0.1, max_look_alike_alarms=0.5, max_checks=0.15, max_cautions=0.2, max_vetoes=0.1,
-    hidden=8, held_out=0.3, seed=0,
+    everyday=50, grave_themes=["grave"], max_everyday_alarms=0.9, hidden=8, held_out=0.3, seed=0,
 )  # fmt: skip
 ROUTED = intents_stage.Params(
     character={"name": "Remy"}, time_zone="UTC", most_phrases=50, min_probability=0.5, strength=10.0, ordinary=40,
     ordinary_weight=1.0, max_cosine=0.9, held_out=0.3, seed=0,
 )  # fmt: skip
 SAD = [f"{who} miss home" for who in ("i", "you", "we", "they", "my cat", "the weather")]
+THEMES: list[dict[str, Any]] = [
+    {"theme": "rain", "turns": ["i love rain", "I want hello.", SAD[0]], "replies": ["Oh no.", "Stay dry!"]},
+    {"theme": "grave", "turns": ["they miss rain"], "replies": ["I am here.", "Go on."]},
+]
 ASKED = [f"{who} know music" for who in ("i", "you", "we", "they", "my cat", "the weather")]
 
 
@@ -58,6 +64,8 @@ def built(tmp_path: Path) -> Path:
     (tmp_path / "intents").mkdir()
     entry = {"intent": "asks", "phrases": ASKED, "replies": ["I'm {name}."]}
     (tmp_path / "intents" / "some.yaml").write_text(yaml.safe_dump([entry]))
+    (tmp_path / "remarks").mkdir()
+    (tmp_path / "remarks" / "some.yaml").write_text(yaml.safe_dump(THEMES))
     return tmp_path
 
 
@@ -69,6 +77,8 @@ def run_guard(built: Path) -> None:
     guard_stage.run(
         GUARDED,
         care=built / "care",
+        remarks=built / "remarks",
+        intents=built / "intents",
         dialogues=built / "dialogues",
         export=built / "build",
         turns=built / "turns",
@@ -86,6 +96,11 @@ def run_intents(built: Path) -> None:
         guard=built / "guard",
         out=built / "intents-out",
     )
+
+
+def test_everyday_turns_are_those_of_remarks_and_intents_that_care_does_not_know(built: Path) -> None:
+    care = read_care(built / "care", "en-US")
+    assert everyday_turns(GUARDED, built / "remarks", built / "intents", care) == ["i love rain", *ASKED]
 
 
 def test_both_open_in_a_release_of_that_model(built: Path) -> None:
