@@ -154,43 +154,45 @@ def found_of(written: Written, fitted: Fitted, least: float) -> dict[str, Any]:
     }
 
 
+def ordinary_turns_of(params: Params, care: Care, pairs: Path) -> tuple[list[str], list[str]]:
+    """Draw ordinary turns of the training and of the validation split; what the lists know is none."""
+    from rejoinder.parts.guard import WordList
+    from stages.classify.ordinary import SPLITS, ordinary_turns
+
+    lists = [WordList(kind.phrases, kind.unless) for kind in care.kinds]
+    drawn = (ordinary_turns(pairs, split, params.ordinary, params.seed) for split in SPLITS)
+    learnt, judged = ([turn for turn in turns if not any(each.holds(turn) for each in lists)] for turns in drawn)
+    return learnt, judged
+
+
 def fit_all(
     params: Params,
-    care: Care,
     written: Mapping[str, Written],
+    ordinary: tuple[Sequence[str], Sequence[str]],
     vectorizer: Vectorizer,
     known: TurnVectors,
-    pairs: Path,
 ) -> dict[str, Fitted]:
     """Fit both classifiers.
 
     Args:
         params: section `guard`.
-        care: as people wrote it.
-        written: its examples by classifier.
+        written: examples by classifier.
+        ordinary: by `ordinary_turns_of`.
         vectorizer: the exported one.
         known: its vectors of all turns.
-        pairs: pairs.parquet of the stage `dialogues`.
 
     Returns:
         Classifiers by name.
     """
     from dataclasses import replace
 
-    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE, WordList
-    from stages.classify.ordinary import SPLITS, ordinary_turns
+    from rejoinder.parts.guard import OFFENSIVE, SENSITIVE
     from stages.classify.training_set import Recipe, encoded, fit_written
 
-    lists = [WordList(kind.phrases, kind.unless) for kind in care.kinds]
-    drawn = (ordinary_turns(pairs, split, params.ordinary, params.seed) for split in SPLITS)
-    # What the lists know is not ordinary.
-    learnt, judged = (
-        [turn for turn in turns if not any(listed.holds(turn) for listed in lists)] for turns in drawn
-    )
     recipe = Recipe(params.strength, params.held_out, params.seed)
     recipes = {SENSITIVE: replace(recipe, hidden=params.hidden), OFFENSIVE: recipe}
     return {
-        name: fit_written(given, encoded(vectorizer, given), (learnt, judged), known, recipes[name])
+        name: fit_written(given, encoded(vectorizer, given), ordinary, known, recipes[name])
         for name, given in written.items()
     }
 
@@ -266,8 +268,8 @@ def run(
     vectorizer, _ = open_model(export / VECTORIZER.bundle)
     everyday = everyday_turns(params, remarks, intents, read)
     written = examples(read, everyday)
-    known = TurnVectors(turns, vectorizer.id)
-    fitted = fit_all(params, read, written, vectorizer, known, dialogues / "pairs.parquet")
+    ordinary = ordinary_turns_of(params, read, dialogues / "pairs.parquet")
+    fitted = fit_all(params, written, ordinary, vectorizer, TurnVectors(turns, vectorizer.id))
     least = thresholds(fitted, written[SENSITIVE], len(everyday), params)
     with atomic_directory(out) as directory:
         bundle = directory / GUARD.bundle

@@ -100,7 +100,7 @@ def test_near_sensitive_turns_only_checks_and_what_is_gentle_are_said(
     )
     heads = read_manifest(bundles["heads"])
     build_remarks(tmp_path / "remarking", bundles["heads"], heads, vectorizer, themes, min_fit=-2.0)
-    least = {"min_sensitive": 1.0, "min_caution": 0.3, "min_check": min_check}
+    least: dict[str, Any] = {"min_sensitive": 1.0, "min_caution": 0.3, "min_check": min_check}
     build_guard(tmp_path / "watching", vectorizer, sharpness=30.0, **least)
     changed = {"remarks": tmp_path / "remarking", "guard": tmp_path / "watching"}
     opened = open_release(pin({**bundles, **changed}))
