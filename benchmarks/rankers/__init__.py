@@ -1,0 +1,1 @@
+"""Rankers: who tells the gold reply from others, on one set of slates; what laughter and ratings say of a reply."""
