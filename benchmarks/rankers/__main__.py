@@ -49,7 +49,7 @@ def main(*, build: Path, models: tuple[str, ...], contexts: int, epochs: int, se
     """Entry point."""
     world = World.of_build(build)
     pairs = pl.read_parquet(build / "dialogues" / "pairs.parquet", columns=_COLUMNS)
-    makers = build_models(world.heads.turns, world.heads.turn_dim)
+    makers = build_models(world.heads)
     slates = learning_slates(pairs, contexts, world, seed=0)
     learnt = {
         name: [learn(makers[name], slates, epochs, seed, name) for seed in range(1, seeds + 1)] for name in models

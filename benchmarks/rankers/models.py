@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from benchmarks.rankers.slates import Rows, Slates
+from rejoinder.parts.heads import Heads
 
 _VOCABULARY = 30_522  # of BERT's tokenizer
 _WIDTH, _HIDDEN, _DROPOUT = 200, 128, 0.2
@@ -117,14 +117,17 @@ class Linear(nn.Module):
 class Mlp(nn.Module):
     """A network on frozen vectors of all turns, of the context and of the reply, beside what the heads say."""
 
-    def __init__(self, turns: int, dim: int, hidden: int = 384) -> None:
+    def __init__(self, turns: int, turn_dim: int, dim: int, hidden: int = 384) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(_SCALE))
         self.context = nn.Sequential(
-            nn.Linear(turns * (dim + 2) + dim, hidden), nn.GELU(), nn.Dropout(_DROPOUT), nn.Linear(hidden, hidden)
+            nn.Linear(turns * (turn_dim + 2) + dim, hidden),
+            nn.GELU(),
+            nn.Dropout(_DROPOUT),
+            nn.Linear(hidden, hidden),
         )
         self.reply = nn.Sequential(
-            nn.Linear(2 * dim, hidden), nn.GELU(), nn.Dropout(_DROPOUT), nn.Linear(hidden, hidden)
+            nn.Linear(turn_dim + dim, hidden), nn.GELU(), nn.Dropout(_DROPOUT), nn.Linear(hidden, hidden)
         )
         last = nn.Linear(hidden, 1)
         nn.init.zeros_(last.weight)  # it starts as the heads
@@ -145,6 +148,12 @@ def _mean(vectors: Tensor, tokens: Tensor) -> Tensor:
     return vectors.sum(-2) / (tokens != 0).sum(-1, keepdim=True).clamp(min=1)
 
 
-def build_models(turns: int, dim: int) -> Mapping[str, Any]:
+def build_models(heads: Heads) -> Mapping[str, Callable[[], nn.Module]]:
     """Makers of every model that learns, by name."""
-    return {"words": Words, "lstm": Lstm, "linear": lambda: Linear(turns, dim), "mlp": lambda: Mlp(turns, dim)}
+    turns, turn_dim, dim = heads.turns, heads.turn_dim, heads.dim
+    return {
+        "words": Words,
+        "lstm": Lstm,
+        "linear": lambda: Linear(turns, turn_dim),
+        "mlp": lambda: Mlp(turns, turn_dim, dim),
+    }
