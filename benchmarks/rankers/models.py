@@ -120,15 +120,8 @@ class Mlp(nn.Module):
     def __init__(self, turns: int, turn_dim: int, dim: int, hidden: int = 384) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.tensor(_SCALE))
-        self.context = nn.Sequential(
-            nn.Linear(turns * (turn_dim + 2) + dim, hidden),
-            nn.GELU(),
-            nn.Dropout(_DROPOUT),
-            nn.Linear(hidden, hidden),
-        )
-        self.reply = nn.Sequential(
-            nn.Linear(turn_dim + dim, hidden), nn.GELU(), nn.Dropout(_DROPOUT), nn.Linear(hidden, hidden)
-        )
+        self.context = _network(turns * (turn_dim + 2) + dim, hidden)
+        self.reply = _network(turn_dim + dim, hidden)
         last = nn.Linear(hidden, 1)
         nn.init.zeros_(last.weight)  # it starts as the heads
         self.joint = nn.Sequential(nn.Linear(3 * hidden + turns + 1, hidden), nn.GELU(), nn.Dropout(_DROPOUT), last)
@@ -142,6 +135,10 @@ class Mlp(nn.Module):
         told = self.reply(torch.cat([said, replies], -1))
         mixed: Tensor = self.joint(torch.cat([asked * told, asked, told, near, heads[..., None]], -1))
         return self.scale * heads + mixed[..., 0]
+
+
+def _network(width: int, hidden: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Dropout(_DROPOUT), nn.Linear(hidden, hidden))
 
 
 def _mean(vectors: Tensor, tokens: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ def test_every_model_learns_and_scores(name: str, world: World, slates: Slates) 
     assert learnt.weights == sum(part.numel() for part in learnt.model.parameters())
     scores = learnt.scores(slates)
     assert scores.shape == slates.rows.shape
-    untaught = learn(make, slates, 0, 1, name).scores(slates)
+    untaught = learn(make, slates, 1, 1, name).scores(slates)
     assert likelihood.judge(scores).pairwise > likelihood.judge(untaught).pairwise
 
 
