@@ -33,10 +33,18 @@ def watch(state: State) -> State:
         return state
     found = guard.sensitive(state.said_vectors, state.said)
     kinds = [listed or guard.kind(row) for row, listed in zip(found, state.listed, strict=True)]
+    if kinds[-1] is None and any(guard.calls_for_both(row) for row in found[-2:]) and len(state.said) > 1:
+        kinds[-1] = _together(state, guard)
     is_grave = any(guard.calls_for_caution(row) for row in found)
     is_cautious = is_grave or any(guard.offensive(state.said_vectors[-1:], state.said[-1:]))
     judged = replace(state, is_cautious=is_cautious, is_grave=is_grave)
     return care(_with_checks(judged, guard, found) if is_grave else judged, guard, kinds)
+
+
+def _together(state: State, guard: Guard) -> str | None:
+    """The kind of the user's last two turns, read as one: "my dad's pills are here" and then "all of them"."""
+    text = " ".join(state.said[-2:])
+    return guard.kind(guard.sensitive(state.release.encoder.encode([text]).vectors, [text])[0])
 
 
 def _with_checks(state: State, guard: Guard, found: Probabilities) -> State:

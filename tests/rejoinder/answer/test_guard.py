@@ -115,6 +115,17 @@ def test_near_sensitive_turns_only_checks_and_what_is_gentle_are_said(
     assert Responder(opened).answer(Dialogue.from_lines(["you know pizza"])).text in themes[0].replies
 
 
+def test_what_two_turns_mean_together_is_noticed(tmp_path: Path) -> None:
+    opened = release(tmp_path, guard=6.0, min_sensitive=0.9, min_caution=0.89)
+    assert opened.guard is not None
+    alone = opened.guard.sensitive(opened.encoder.encode(["i miss", "rain"]).vectors, ["i miss", "rain"])
+    both = opened.guard.sensitive(opened.encoder.encode(["i miss rain"]).vectors, ["i miss rain"])
+    least = float((1 - both[0, 0] + (1 - alone[:, 0]).max()) / 2)
+    opened.guard.facts = {**opened.guard.facts, "min_sensitive": least, "min_caution": least}
+    assert answer(opened, "i miss", "hello", "rain").trace.route == "guard/harm"
+    assert answer(opened, "rain").trace.route == "free"
+
+
 def test_an_offensive_reply_is_vetoed(tmp_path: Path) -> None:
     opened = release(tmp_path, guard=30.0, min_offensive=0.0)
     reply = answer(opened, "you know pizza")
