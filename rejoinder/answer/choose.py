@@ -9,7 +9,7 @@ from math import exp
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
 from rejoinder.parts import REMARKS
-from rejoinder.parts.themes import LAST_RESORT
+from rejoinder.parts.themes import is_resort as is_resort_theme
 
 Random = Callable[[], float]
 
@@ -32,7 +32,7 @@ class Exploration:
 def is_resort(candidate: Candidate) -> bool:
     """Whether a candidate is for when nothing else fits."""
     part, _, theme = candidate.source.partition("/")
-    return part == REMARKS.name and theme == LAST_RESORT
+    return part == REMARKS.name and is_resort_theme(theme)
 
 
 def choose(state: State) -> State:

@@ -11,13 +11,16 @@ from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.remarks import Remarks
 from rejoinder.parts.themes import LAST_RESORT
 
+#: Probability from which on a head's label is taken for what the turn is about, or for its mood.
+_SURE = 0.5
+
 
 def remark(state: State) -> State:
     """Add the replies of the theme that the last turn calls for, the guard's checks, and those of last resort."""
     remarks = state.release.remarks
     if remarks is None or state.turns is None or state.vector is None:
         return replace(state, candidates=(*state.checks, *state.candidates))
-    last = _candidates(remarks, remarks.numbered(LAST_RESORT), state.vector)
+    last = tuple(c for name in _resorts(state) for c in _candidates(remarks, remarks.numbered(name), state.vector))
     if state.route:  # its own answers may all have been said
         return replace(state, candidates=(*state.candidates, *last))
     theme, fit = remarks.nearest(state.turns[-1], state.vector)
@@ -30,6 +33,16 @@ def remark(state: State) -> State:
     )
     first = (*state.checks, *first) if state.is_urgent else (*first, *state.checks)
     return replace(state, candidates=(*first, *retrieved, *last))
+
+
+def _resorts(state: State) -> list[str]:
+    """Themes for when nothing else fits, those first that are nearest to what the annotators make of the turn."""
+    sure = {head: label for head, (label, p) in state.annotations.items() if p >= _SURE}
+    mood = sure.get("sentiment", "neutral")
+    found = [f"{LAST_RESORT}-{topic}-{mood}" for topic in (sure.get("topic"), "other") if topic]
+    question = [f"{LAST_RESORT}-question"] if "?" in state.dialogue.turns[-1].text else []
+    # Whoever asks wants an answer more than talk about the topic, but comfort more than an answer.
+    return [*found, *question, LAST_RESORT] if mood == "negative" else [*question, *found, LAST_RESORT]
 
 
 def _candidates(remarks: Remarks, theme: int | None, context: Vectors) -> tuple[Candidate, ...]:

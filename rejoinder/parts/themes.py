@@ -15,7 +15,8 @@ from typing import Any
 from rejoinder.errors import InputError
 from rejoinder.text import normalize, words
 
-#: The theme whose replies are said when nothing else is fit; nothing calls for it.
+#: The theme whose replies are said when nothing else is fit; no turn calls for it. Themes whose names begin so are
+#: said before, by what the annotators make of the turn: `last-resort-food-negative`, `last-resort-question`.
 LAST_RESORT = "last-resort"
 _KEYS = {"theme", "turns", "replies"}
 _OPTIONAL = {"avoid", "gentle"}
@@ -41,6 +42,11 @@ class Theme:
     turns: tuple[str, ...]
     replies: tuple[str, ...]
     is_gentle: bool = False
+
+
+def is_resort(name: object) -> bool:
+    """Whether a theme is for when nothing else fits."""
+    return isinstance(name, str) and (name == LAST_RESORT or name.startswith(f"{LAST_RESORT}-"))
 
 
 def theme_files(folder: Path) -> list[Path]:
@@ -105,7 +111,7 @@ def _entry_problems(entry: Any) -> Iterator[str]:
     name = entry["theme"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield "theme: expected lower-case words joined by hyphens, got something else"
-    for key, least in (("turns", 0 if name == LAST_RESORT else 1), ("replies", _MIN_REPLIES)):
+    for key, least in (("turns", 0 if is_resort(name) else 1), ("replies", _MIN_REPLIES)):
         texts = entry[key]
         if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
             yield f"{key}: expected a list of texts, got something else (quote yes, no, numbers and signs)"

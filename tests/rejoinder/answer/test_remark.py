@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from rejoinder.answer.responder import Responder
+from rejoinder.answer.responder import STEPS, Responder
+from rejoinder.answer.state import State
 from rejoinder.dialogue import Dialogue
 from rejoinder.parts.opened import OpenRelease, open_model, open_release
-from rejoinder.parts.themes import LAST_RESORT
+from rejoinder.parts.themes import LAST_RESORT, Theme
 from rejoinder.release.manifest import read_manifest
 from tests.bundles import build_whole, pin
 from tests.remarks import THEMES, build_remarks
@@ -76,3 +78,37 @@ def test_what_the_bot_has_said_from_remarks_needs_no_model(fitting: OpenRelease)
 def test_a_release_without_remarks_answers_as_before(opened: OpenRelease) -> None:
     assert opened.remarks is None
     assert Responder(opened).answer(Dialogue.from_lines(["i love rain"])).text
+
+
+RESORTS = (
+    *THEMES,
+    Theme("last-resort-food-negative", (), ("They miss pizza.", "You miss pizza.")),
+    Theme("last-resort-food-neutral", (), ("They know pizza.", "You know pizza.")),
+    Theme("last-resort-question", (), ("Who knows?", "I know no weather.")),
+)
+
+
+@pytest.mark.parametrize(
+    ("turn", "topic", "mood", "theme"),
+    [
+        ("we know home", ("food", 0.9), ("negative", 0.8), "last-resort-food-negative"),
+        ("we know home", ("food", 0.9), ("negative", 0.4), "last-resort-food-neutral"),
+        ("we know home?", ("food", 0.9), ("positive", 0.8), "last-resort-question"),
+        ("we know home?", ("food", 0.9), ("negative", 0.8), "last-resort-food-negative"),
+        ("we know home", ("food", 0.4), ("negative", 0.8), LAST_RESORT),
+        ("we know home", ("music", 0.9), ("negative", 0.8), LAST_RESORT),
+    ],
+)
+def test_where_nothing_fits_topic_and_mood_decide(
+    tmp_path: Path, turn: str, topic: tuple[str, float], mood: tuple[str, float], theme: str
+) -> None:
+    opened = release(tmp_path, themes=RESORTS, min_fit=2.0, min_score=1.0)
+
+    def annotate(state: State) -> State:
+        return replace(state, annotations={"topic": topic, "sentiment": mood})
+
+    steps = [step._replace(run=annotate) if step.name == "annotate" else step for step in STEPS]
+    reply = Responder(opened, steps).answer(Dialogue.from_lines([turn]))
+    said = next(c for c in reply.trace.candidates if c.dropped is None and c.text == reply.text)
+    assert said.source == f"remarks/{theme}"
+    assert reply.trace.fallback == "nothing_fits"
