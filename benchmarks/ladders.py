@@ -65,15 +65,15 @@ class Cross:
         with torch.inference_mode():
             known = context(some[:1])
         replies = RepliesGraph(self.bert, score).eval()
-        inputs = {"context": (known, {2: "read"}), "replies": (some, free)}
-        export_onnx(replies, inputs, folder / "replies.onnx")
+        inputs = {"context": (known, {2: "read"}), "slate": (some, free)}
+        export_onnx(replies, inputs, folder / "slate.onnx")
         self._int8(folder)
         self.files = {p.stem: open_engine(p, CPU) for p in sorted(folder.glob("*.onnx"))}
 
     def _int8(self, folder: Path) -> None:
         from onnxruntime.quantization import QuantType, quantize_dynamic
 
-        for name in ("pairs", "context", "replies"):
+        for name in ("pairs", "context", "slate"):
             quantize_dynamic(folder / f"{name}.onnx", folder / f"{name}-int8.onnx", weight_type=QuantType.QInt8)
 
     def padded(self, pairs: Sequence[Pair], most: int) -> tuple[Ids, Ids, Ids]:
@@ -145,7 +145,7 @@ def context_once(cross: Cross, suffix: str, *, size: int) -> Callable[[Sequence[
         rows = sorted((one.ids for one in found), key=len)
         for start in range(0, len(rows), size):
             some = _pad(rows[start : start + size])
-            cross.files[f"replies{suffix}"].run({"context": known, "replies": some})
+            cross.files[f"slate{suffix}"].run({"context": known, "slate": some})
 
     return run
 

@@ -112,7 +112,7 @@ def _more(slates: Slates, tuned: Slates, rankers: dict[str, Ranker]) -> str:
 def _laughter(aucs: dict[str, list[float]], count: int) -> str:
     rows = [[name, f"{mean(of):.3f}", " ".join(f"{auc:.3f}" for auc in of)] for name, of in aucs.items()]
     return f"## Laughter\n\n{count:,} replies, 20 of 96 episodes held out.\n\n" + table(
-        ["model", "AUC", "seeds"], rows
+        ["features", "AUC", "seeds"], rows
     )
 
 

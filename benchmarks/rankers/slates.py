@@ -49,7 +49,7 @@ class World:
     def of_build(cls, build: Path) -> World:
         """Open what a build made."""
         vectorizer, _ = open_model(build / "export" / VECTORIZER.bundle)
-        bundle = build / "heads" / HEADS.bundle
+        bundle = build / HEADS.name / HEADS.bundle
         heads = open_heads(bundle, read_manifest(bundle), vectorizer.dim)
         known = TurnVectors(build / "turns", vectorizer.id)
         return cls(vectorizer, known, heads, build / "export" / VECTORIZER.bundle / TOKENIZER)

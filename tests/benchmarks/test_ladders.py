@@ -55,7 +55,7 @@ def test_the_exported_graphs_are_those_of_torch(cross: ladders.Cross) -> None:
     asked = np.array([cross.fast[64].encode("how are you?").ids], np.int64)
     said = np.array([cross.fast[64].encode("fine, thanks").ids], np.int64)
     known = cross.files["context"].run({"context": asked})
-    found = cross.files["replies"].run({"context": known, "replies": said})
+    found = cross.files["slate"].run({"context": known, "slate": said})
     with torch.inference_mode():
         expected = RepliesGraph(cross.bert, cross.pairs.score).eval()(
             ContextGraph(cross.bert).eval()(torch.from_numpy(asked)), torch.from_numpy(said)
