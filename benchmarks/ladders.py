@@ -52,8 +52,8 @@ class Cross:
         from transformers import AutoModel, AutoTokenizer
 
         self.bert = AutoModel.from_pretrained(base, attn_implementation="eager").eval()
-        self.slow = AutoTokenizer.from_pretrained(base)
-        self.fast = {most: open_tokenizer(base / TOKENIZER, most) for most in (LONG, SHORT, 64)}
+        self.by_transformers = AutoTokenizer.from_pretrained(base)
+        self.by_tokenizers = {most: open_tokenizer(base / TOKENIZER, most) for most in (LONG, SHORT, 64)}
         torch.manual_seed(0)
         score = nn.Linear(self.bert.config.hidden_size, 1)
         self.pairs = Pairs(self.bert, score).eval()
@@ -78,13 +78,15 @@ class Cross:
 
     def padded(self, pairs: Sequence[Pair], most: int) -> tuple[Ids, Ids, Ids]:
         """Tokenise pairs one by one, padded to a fixed length."""
-        kept = [self.slow(a, b, truncation=True, max_length=most, padding="max_length") for a, b in pairs]
+        kept = [
+            self.by_transformers(a, b, truncation=True, max_length=most, padding="max_length") for a, b in pairs
+        ]
         keys = ("input_ids", "token_type_ids", "attention_mask")
         return tuple(np.array([one[key] for one in kept], np.int64) for key in keys)  # type: ignore[return-value]
 
     def packed(self, pairs: Sequence[Pair]) -> list[tuple[list[int], list[int]]]:
         """Tokenise pairs in one batch, without padding."""
-        found = self.fast[SHORT].encode_batch_fast([(a, b) for a, b in pairs])
+        found = self.by_tokenizers[SHORT].encode_batch_fast([(a, b) for a, b in pairs])
         return [(one.ids, one.type_ids) for one in found]
 
 
@@ -139,9 +141,9 @@ def context_once(cross: Cross, suffix: str, *, size: int) -> Callable[[Sequence[
     """The context read once; replies of like lengths in batches."""
 
     def run(pairs: Sequence[Pair]) -> None:
-        asked = cross.fast[64].encode(pairs[0][0]).ids
+        asked = cross.by_tokenizers[64].encode(pairs[0][0]).ids
         known = cross.files[f"context{suffix}"].run({"context": np.array([asked], np.int64)})
-        found = cross.fast[64].encode_batch_fast([reply for _, reply in pairs])
+        found = cross.by_tokenizers[64].encode_batch_fast([reply for _, reply in pairs])
         rows = sorted((one.ids for one in found), key=len)
         for start in range(0, len(rows), size):
             some = _pad(rows[start : start + size])
@@ -207,10 +209,10 @@ def ranker_ladder(cross: Cross, slates: list[list[Pair]], rounds: int) -> list[l
 
 def tokenizer_ladder(cross: Cross, texts: Sequence[str], rounds: int) -> list[list[str]]:
     """Time every way of tokenising the same texts, wall time; arguments and result as `ranker_ladder`."""
-    fast = cross.fast[LONG]
+    fast = cross.by_tokenizers[LONG]
     ways: dict[str, Callable[[Sequence[str]], Any]] = {
-        "transformers' tokenizer, one by one": lambda given: [cross.slow(text) for text in given],
-        "transformers' tokenizer, at once": lambda given: cross.slow(list(given)),
+        "transformers' tokenizer, one by one": lambda given: [cross.by_transformers(text) for text in given],
+        "transformers' tokenizer, at once": lambda given: cross.by_transformers(list(given)),
         "tokenizers, one by one": lambda given: [fast.encode(text) for text in given],
         "tokenizers, at once, without offsets": lambda given: fast.encode_batch_fast(list(given)),
     }

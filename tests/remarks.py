@@ -10,6 +10,7 @@ from rejoinder.parts.remarks import write_remarks
 from rejoinder.parts.themes import LAST_RESORT, Theme
 from rejoinder.parts.vectorizer import Vectorizer
 from rejoinder.release.manifest import Manifest, write_manifest
+from rejoinder.text import normalize
 
 THEMES = (
     Theme("lonely", ("i feel lonely", "we feel lonely"), ("You know music, they know pizza.", "I know home.")),
@@ -30,6 +31,7 @@ def build_remarks(
 ) -> None:
     """Build remarks with heads; by default no turn calls for any but those of last resort."""
     directory.mkdir()
-    write_remarks(directory, themes, vectorizer, open_heads(heads, manifest))
+    examples = vectorizer.encode([normalize(turn) for theme in themes for turn in theme.turns])
+    write_remarks(directory, themes, examples, vectorizer, open_heads(heads, manifest))
     facts = {"min_fit": min_fit, "min_score": min_score, "ties": {"heads": manifest.digest}}
     write_manifest(directory, "remarks", vectorizer.id, facts)

@@ -9,7 +9,7 @@ from math import exp
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
 from rejoinder.parts import REMARKS
-from rejoinder.parts.themes import is_resort as is_resort_theme
+from rejoinder.parts.themes import is_resort_theme
 
 Random = Callable[[], float]
 

@@ -46,19 +46,21 @@ _COSINES, _HEADS, _NO_COSINE, _NO_HEADS = 5.0, 2.0, 0.55, 0.3
 _MEMORY_FACTOR = 8  # bytes of memory per byte of themes.jsonl and of arrays, which are made single once
 
 
-def write_remarks(directory: Path, themes: Sequence[Theme], vectorizer: Vectorizer, heads: Heads) -> None:
+def write_remarks(
+    directory: Path, themes: Sequence[Theme], examples: Vectors, vectorizer: Vectorizer, heads: Heads
+) -> None:
     """Write themes and their vectors.
 
     Args:
         directory: an existing directory.
         themes: of which one may be the last resort.
+        examples: float32 [n, turn_dim], of their turns, theme by theme.
         vectorizer: makes vectors of turns.
         heads: make those of replies.
     """
     (directory / THEMES).write_text("".join(map(_line, themes)), encoding="utf-8")
-    examples = [normalize(turn) for theme in themes for turn in theme.turns]
     replies = [reply for theme in themes for reply in theme.replies]
-    np.save(directory / EXAMPLES, vectorizer.encode(examples).astype(np.float16))
+    np.save(directory / EXAMPLES, examples.astype(np.float16))
     turns = vectorizer.encode([normalize(reply) for reply in replies])
     write_table(directory, replies, turns, TURNS)
     # Of what the table gives back, not of what was computed: whoever opens the bundle finds the very same.
@@ -138,7 +140,8 @@ class Remarks:
         if errors:
             raise BundleError.all_of(str(directory), errors)
         self.examples, self.vectors = (unit_rows(array) for array in arrays)
-        self._asked = [number for number, theme in enumerate(self.themes) if theme.turns]
+        self._numbers = {theme.name: number for number, theme in enumerate(self.themes)}
+        self._asked = np.flatnonzero([bool(theme.turns) for theme in self.themes])
         self._network = _open_network(directory, manifest, turn_dim, 1 + len(self._asked))
         self._examples_of = _padded([len(theme.turns) for theme in self.themes])
         self._ends = np.cumsum([len(theme.replies) for theme in self.themes])
@@ -168,11 +171,11 @@ class Remarks:
         scores[1:] += _COSINES * near[self._asked] + _HEADS * heads[self._asked]
         likely = np.exp(scores - scores.max())
         best = 1 + int(scores[1:].argmax())
-        return self._asked[best - 1], float(likely[best] / likely.sum())
+        return int(self._asked[best - 1]), float(likely[best] / likely.sum())
 
     def numbered(self, name: str) -> int | None:
         """The number of the theme of a name, if there is one."""
-        return next((n for n, theme in enumerate(self.themes) if theme.name == name), None)
+        return self._numbers.get(name)
 
     def ranked(self, theme: int, context: Vectors) -> list[tuple[str, float]]:
         """Replies of a theme, those first that the heads think nearest to a context.

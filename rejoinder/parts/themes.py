@@ -44,7 +44,7 @@ class Theme:
     is_gentle: bool = False
 
 
-def is_resort(name: object) -> bool:
+def is_resort_theme(name: object) -> bool:
     """Whether a theme is for when nothing else fits."""
     return isinstance(name, str) and (name == LAST_RESORT or name.startswith(f"{LAST_RESORT}-"))
 
@@ -111,7 +111,7 @@ def _entry_problems(entry: Any) -> Iterator[str]:
     name = entry["theme"]
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield "theme: expected lower-case words joined by hyphens, got something else"
-    for key, least in (("turns", 0 if is_resort(name) else 1), ("replies", _MIN_REPLIES)):
+    for key, least in (("turns", 0 if is_resort_theme(name) else 1), ("replies", _MIN_REPLIES)):
         texts = entry[key]
         if not isinstance(texts, list) or not all(isinstance(text, str) and text.strip() for text in texts):
             yield f"{key}: expected a list of texts, got something else (quote yes, no, numbers and signs)"

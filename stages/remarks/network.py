@@ -19,11 +19,13 @@ class Found:
     """The network and how it does.
 
     Attributes:
+        vectors: float32 [n, dim], of the example turns.
         network: float16 [dim + 1 + k, h + 1], as a bundle holds it: the last hidden unit is the labels' bias.
         figures: shares of examples that it had not seen: `found`, `wrong`; `ordinary` of turns that get a theme.
             By the network alone: the responder heeds the nearest examples and the heads as well.
     """
 
+    vectors: Vectors
     network: npt.NDArray[np.float16]
     figures: dict[str, float]
 
@@ -57,7 +59,7 @@ def fit_themes(
         "wrong": float(np.mean(sure & ~right)),
         "ordinary": float(np.mean(quiet[:, 1:].max(axis=1) >= least)),
     }
-    return Found(_network(vectors, written.numbers, learnt, k, recipe).astype(np.float16), figures)
+    return Found(vectors, _network(vectors, written.numbers, learnt, k, recipe).astype(np.float16), figures)
 
 
 def _network(

@@ -118,7 +118,7 @@ def run(
     with atomic_directory(out) as directory:
         bundle = directory / REMARKS.bundle
         bundle.mkdir()
-        write_remarks(bundle, themes, vectorizer, opened)
+        write_remarks(bundle, themes, found.vectors, vectorizer, opened)
         np.save(bundle / NETWORK, found.network)
         facts = {
             "min_fit": params.min_fit,

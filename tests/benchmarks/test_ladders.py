@@ -52,8 +52,8 @@ def cross(tmp_path_factory: pytest.TempPathFactory) -> ladders.Cross:
 
 
 def test_the_exported_graphs_are_those_of_torch(cross: ladders.Cross) -> None:
-    asked = np.array([cross.fast[64].encode("how are you?").ids], np.int64)
-    said = np.array([cross.fast[64].encode("fine, thanks").ids], np.int64)
+    asked = np.array([cross.by_tokenizers[64].encode("how are you?").ids], np.int64)
+    said = np.array([cross.by_tokenizers[64].encode("fine, thanks").ids], np.int64)
     known = cross.files["context"].run({"context": asked})
     found = cross.files["slate"].run({"context": known, "slate": said})
     with torch.inference_mode():

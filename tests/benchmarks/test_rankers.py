@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,15 +113,19 @@ def test_baselines_score_and_junk_is_counted(slates: Slates) -> None:
     for rank in BASELINES.values():
         assert rank(slates).shape == slates.rows.shape
     assert junk.junk_of(["a", "b"])[-2:] == ["b", "a b"]
-    assert 0 <= junk.below_median(heads_ranker, slates) <= 1
+    falling = junk.below_median(lambda both: -np.cumsum(np.ones(both.rows.shape, np.float32), axis=1), slates)
+    assert (falling, junk.below_median(lambda both: np.zeros(both.rows.shape, np.float32), slates)) == (1.0, 0.0)
 
 
 def test_laughter_is_measured_on_episodes_that_were_held_out(world: World, pairs: pl.DataFrame) -> None:
     reacted = laughter.read_reacted(pairs, world)
     held = laughter.held_out_episodes(reacted.episodes, 0)
     assert not set(reacted.episodes[held]) & set(reacted.episodes[~held])
-    aucs = laughter.laughter_aucs(reacted, 1)
-    assert all(0 <= auc <= 1 for of in aucs.values() for auc in of)
+    first = reacted.features["reply"][:, 5]  # of the reply's vector, after the lengths
+    told = replace(reacted, labels=first > np.median(first))
+    aucs = laughter.laughter_aucs(told, 1)
+    assert len(aucs) == 5
+    assert aucs["linear on the reply's vector"][0] > 0.8
 
 
 def test_ratings_are_joined_for_conversations_of_two(
@@ -133,6 +138,8 @@ def test_ratings_are_joined_for_conversations_of_two(
     said = sessions.read_sessions(pairs, tmp_path / "feedback.parquet")
     assert said.is_good.tolist() == [n % 2 == 1 for n in range(10)]
     assert said.components == (10, 0.1)
+    knowing = sessions.untrained_auc(said, world, lambda of: np.array([[int(c[1:]) % 2] for c in of.conversations]))
+    assert knowing["score"] == (1.0, 1.0, 1.0)
     for found in (sessions.untrained_auc(said, world, heads_ranker), sessions.trained_auc(said, world)):
         assert set(found) == {"score", "length", "difference"}
         assert found["score"][1] <= found["score"][0] <= found["score"][2] or found["score"][0] in {0.0, 1.0}

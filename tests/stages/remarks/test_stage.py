@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
+from rejoinder.errors import BundleError
 from rejoinder.parts import HEADS, REMARKS, VECTORIZER
 from rejoinder.parts.opened import open_model, open_release
 from rejoinder.parts.remarks import NETWORK, Remarks
@@ -73,8 +74,8 @@ def test_the_network_finds_the_theme_of_its_examples(built: Path) -> None:
 def test_metrics_say_what_was_found_of_unseen_examples(built: Path) -> None:
     figures = json.loads((built / "remarks" / "metrics.json").read_text())
     assert (figures["themes"], figures["turns"], figures["texts"]) == (3, 12, 6)
-    assert 0 <= figures["found"] + figures["wrong"] <= 1
-    assert 0 <= figures["ordinary"] <= 1
+    assert figures["found"] >= 0.5
+    assert figures["found"] + figures["wrong"] <= 1
 
 
 def test_the_bundle_opens_in_a_release_and_a_network_of_another_shape_does_not(built: Path, tmp_path: Path) -> None:
@@ -88,5 +89,5 @@ def test_the_bundle_opens_in_a_release_and_a_network_of_another_shape_does_not(b
     assert open_release(pin({**bundles, REMARKS.bundle: mine})).remarks is not None
     np.save(mine / NETWORK, np.zeros((3, 3), np.float16))
     reseal(mine)
-    with pytest.raises(Exception, match="network"):
+    with pytest.raises(BundleError, match="network"):
         open_release(pin({**bundles, REMARKS.bundle: mine}))
