@@ -18,9 +18,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from benchmarks.rankers.context_once import ContextGraph, Pairs, RepliesGraph
 from benchmarks.report import examples, heading, out_option, publish, table
 from rejoinder.parts.engines import open_engine
+from rejoinder.parts.ranker import CHOICES, GRAPH, LIKELIHOOD, WORDS, Ranker
 from rejoinder.parts.tokens import open_tokenizer
 from rejoinder.progress import track
 from rejoinder.release.forms import CPU
@@ -28,19 +28,34 @@ from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.text import context_text
 from stages.common.base_encoder import base_folder
 from stages.evaluation.candidates import Candidates
+from stages.ranker.bundle import write_graph
+from stages.ranker.model import ContextOnce
 from stages.training.onnx_files import export_onnx
 
 MODULE = "benchmarks.ladders"
 #: Replies of a slate, as many as a release retrieves with those of a theme; tokens of the published steps.
-SLATE, LONG, SHORT = 58, 128, 80
+SLATE, LONG, SHORT, REPLY = 58, 128, 80, 20
 _BATCH, _TEXTS = 32, 5000
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 Ids = npt.NDArray[np.int64]
 Pair = tuple[str, str]
 
 
+class Pairs(nn.Module):
+    """The plain cross-encoder: context and reply in one text, all of which looks at all."""
+
+    def __init__(self, bert: Any, score: nn.Linear) -> None:
+        super().__init__()
+        self.bert, self.score = bert, score
+
+    def forward(self, ids: torch.Tensor, kinds: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Score pairs, int64 [n, t] each, float32 [n]."""
+        states = self.bert(input_ids=ids, token_type_ids=kinds, attention_mask=mask).last_hidden_state
+        return self.score(states[:, 0])[..., 0]  # type: ignore[no-any-return]
+
+
 class Cross:
-    """A cross-encoder and its two graphs, in torch and in ONNX."""
+    """A cross-encoder in torch and in ONNX, and the ranker of a release out of the same layers."""
 
     def __init__(self, base: Path, folder: Path) -> None:
         """Export everything.
@@ -49,32 +64,39 @@ class Cross:
             base: folder of an encoder in Hugging Face's layout.
             folder: for the exported files.
         """
+        from onnxruntime.quantization import QuantType, quantize_dynamic
         from transformers import AutoModel, AutoTokenizer
 
         self.bert = AutoModel.from_pretrained(base, attn_implementation="eager").eval()
         self.by_transformers = AutoTokenizer.from_pretrained(base)
-        self.by_tokenizers = {most: open_tokenizer(base / TOKENIZER, most) for most in (LONG, SHORT, 64)}
+        self.by_tokenizers = {most: open_tokenizer(base / TOKENIZER, most) for most in (LONG, SHORT)}
         torch.manual_seed(0)
         score = nn.Linear(self.bert.config.hidden_size, 1)
         self.pairs = Pairs(self.bert, score).eval()
         some = torch.ones(2, 8, dtype=torch.long)
         free = {0: "rows", 1: "tokens"}
         export_onnx(self.pairs, dict.fromkeys(("ids", "kinds", "mask"), (some, free)), folder / "pairs.onnx")
-        context = ContextGraph(self.bert).eval()
-        export_onnx(context, {"context": (some[:1], {1: "tokens"})}, folder / "context.onnx")
-        with torch.inference_mode():
-            known = context(some[:1])
-        replies = RepliesGraph(self.bert, score).eval()
-        inputs = {"context": (known, {2: "read"}), "slate": (some, free)}
-        export_onnx(replies, inputs, folder / "slate.onnx")
-        self._int8(folder)
+        quantize_dynamic(folder / "pairs.onnx", folder / "pairs-int8.onnx", weight_type=QuantType.QInt8)
         self.files = {p.stem: open_engine(p, CPU) for p in sorted(folder.glob("*.onnx"))}
+        self.rankers = {name: self._ranker(base, folder / name) for name in ("fp32", "int8")}
 
-    def _int8(self, folder: Path) -> None:
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-
-        for name in ("pairs", "context", "slate"):
-            quantize_dynamic(folder / f"{name}.onnx", folder / f"{name}-int8.onnx", weight_type=QuantType.QInt8)
+    def _ranker(self, base: Path, folder: Path) -> Ranker:
+        folder.mkdir()
+        model = ContextOnce(self.bert, range(len(self.bert.encoder.layer)), 1).eval()
+        write_graph(folder / GRAPH, model, is_int8=folder.name == "int8")
+        np.save(folder / WORDS, model.words.weight.detach().numpy().astype(np.float16))
+        facts = {
+            "context_tokens": SHORT - REPLY,
+            "reply_tokens": REPLY,
+            "layers": len(model.layers),
+            "attention_heads": model.heads,
+            "width": model.width,
+            "candidates": SLATE,
+            "outputs": [LIKELIHOOD],
+            "weights": [1.0],
+            **dict.fromkeys(CHOICES, 0.0),
+        }
+        return Ranker(folder, facts, base / TOKENIZER)
 
     def padded(self, pairs: Sequence[Pair], most: int) -> tuple[Ids, Ids, Ids]:
         """Tokenise pairs one by one, padded to a fixed length."""
@@ -137,17 +159,12 @@ def sorted_by_length(cross: Cross, name: str, *, size: int) -> Callable[[Sequenc
     return run
 
 
-def context_once(cross: Cross, suffix: str, *, size: int) -> Callable[[Sequence[Pair]], None]:
-    """The context read once; replies of like lengths in batches."""
+def context_once(cross: Cross, name: str) -> Callable[[Sequence[Pair]], None]:
+    """The context read once, by the ranker of a release."""
 
     def run(pairs: Sequence[Pair]) -> None:
-        asked = cross.by_tokenizers[64].encode(pairs[0][0]).ids
-        known = cross.files[f"context{suffix}"].run({"context": np.array([asked], np.int64)})
-        found = cross.by_tokenizers[64].encode_batch_fast([reply for _, reply in pairs])
-        rows = sorted((one.ids for one in found), key=len)
-        for start in range(0, len(rows), size):
-            some = _pad(rows[start : start + size])
-            cross.files[f"slate{suffix}"].run({"context": known, "slate": some})
+        turns = pairs[0][0].split("\n")
+        cross.rankers[name].scores(turns, [False] * len(turns), [reply for _, reply in pairs])
 
     return run
 
@@ -195,8 +212,8 @@ def ranker_ladder(cross: Cross, slates: list[list[Pair]], rounds: int) -> list[l
         f"batches of {_BATCH}": batched(cross, "pairs-int8"),
         "fast tokenizer, batches of 8 of like lengths": sorted_by_length(cross, "pairs-int8", size=8),
         "the same in fp32": sorted_by_length(cross, "pairs", size=8),
-        "context once, fp32": context_once(cross, "", size=16),
-        "context once, int8": context_once(cross, "-int8", size=16),
+        "context once, fp32": context_once(cross, "fp32"),
+        "context once, int8": context_once(cross, "int8"),
     }
     spent: dict[str, list[float]] = {name: [] for name in steps}
     for run in steps.values():

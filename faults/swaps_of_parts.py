@@ -22,6 +22,7 @@ from tests.bundles import (
     DIM,
     FORMS,
     WHOLE,
+    WORDS,
     build_whole,
     pin,
     reseal_model,
@@ -112,7 +113,7 @@ def _models(mine: Installed, table: np.ndarray[Any, np.dtype[np.float32]], **opt
 
 
 def _tokenizer(mine: Installed) -> Installed:
-    write_tokenizer(mine.bundles[VECTORIZER.bundle] / "tokenizer.json", ["hello", "i", "you"])
+    write_tokenizer(mine.bundles[VECTORIZER.bundle] / "tokenizer.json", WORDS[::-1])
     return _claimed(mine)
 
 

@@ -22,6 +22,7 @@ STAGES = (
     "guard",
     "intents",
     "annotators",
+    "ranker",
     "audit",
     "benchmark",
     "gate",

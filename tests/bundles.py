@@ -42,6 +42,7 @@ from rejoinder.store.store import Store
 from rejoinder.text import NORMALIZATION_VERSION
 from tests.annotators import build_annotators
 from tests.guards import build_guard, build_intents
+from tests.rankers import build_ranker
 from tests.remarks import build_remarks
 
 #: The key that signs the tests' releases; tests/conftest.py makes it believed.
@@ -145,7 +146,7 @@ def reseal(directory: Path, vectorizer_id: VectorizerId | None = None, **facts: 
 
 def reseal_others(bundles: Mapping[Kind, Path], vectorizer_id: VectorizerId | None = None) -> None:
     """Write the manifests of all but the model anew, true to their files and ties, with another VectorizerId."""
-    tied = ("index", "remarks")
+    tied = ("index", "remarks", "ranker")
     for kind in bundles:
         if kind not in ("model", *tied):
             reseal(bundles[kind], vectorizer_id)
@@ -257,6 +258,8 @@ def build_heads(
         build(made[kind], vectorizer)
     made["annotators"] = root / f"annotators{made['index'].name.removeprefix('index')}"
     build_annotators(made["annotators"], vectorizer)
+    made["ranker"] = root / f"ranker{made['index'].name.removeprefix('index')}"
+    build_ranker(made["ranker"], vectorizer, made["heads"], (0.0,))
     made["deny"] = root / f"deny{made['index'].name.removeprefix('index')}"
     made["deny"].mkdir()
     write_deny_list(made["deny"], DenyList(("they know rain!",), ("nothing",)), vectorizer.id)

@@ -16,24 +16,14 @@ from benchmarks.rankers import junk, laughter, likelihood, sessions
 from benchmarks.rankers.learning import Learnt, learn
 from benchmarks.rankers.likelihood import BASELINES, Judged, Ranker
 from benchmarks.rankers.models import build_models
-from benchmarks.rankers.slates import Slates, World, fixed_slates, learning_slates
+from benchmarks.rankers.slates import COLUMNS, Slates, World, fixed_slates, learning_slates
 from benchmarks.report import examples, heading, out_option, publish, table
 from stages.evaluation.candidates import Candidates
+from stages.evaluation.slates import calibration
 
 MODULE = "benchmarks.rankers"
 MODELS = ("words", "lstm", "linear", "mlp")
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-_COLUMNS = [
-    "pair_id",
-    "split",
-    "source",
-    "sender",
-    "conversation_id",
-    "context",
-    "context_own",
-    "reply",
-    "reaction",
-]
 
 
 @click.command(help=__doc__, epilog=examples(MODULE, "", "--models mlp --seeds 3 --out docs/measured/ranker.md"))
@@ -48,9 +38,9 @@ _COLUMNS = [
 def main(*, build: Path, models: tuple[str, ...], contexts: int, epochs: int, seeds: int, out: Path | None) -> None:
     """Entry point."""
     world = World.of_build(build)
-    pairs = pl.read_parquet(build / "dialogues" / "pairs.parquet", columns=_COLUMNS)
+    pairs = pl.read_parquet(build / "dialogues" / "pairs.parquet", columns=COLUMNS)
     makers = build_models(world.heads)
-    slates = learning_slates(pairs, contexts, world, seed=0)
+    slates = learning_slates(pairs.filter(pl.col("split") == "train"), contexts, world, seed=0)
     learnt = {
         name: [learn(makers[name], slates, epochs, seed, name) for seed in range(1, seeds + 1)] for name in models
     }
@@ -83,7 +73,7 @@ def _likelihood(judged: dict[str, Slates], learnt: dict[str, list[Learnt]]) -> s
             rows.append(
                 [name, *_figures(*found), _interval(over), f"{runs[0].weights / 1e6:.1f}", f"{runs[0].cpu_s:.0f}"]
             )
-        head = ["ranker", "R@1", "pairwise", "AUC", f"R@1 over {best}", "weights, millions", "CPU-s"]
+        head = ["who ranks", "R@1", "pairwise", "AUC", f"R@1 over {best}", "weights, millions", "CPU-s"]
         lines += [f"{kind} ({len(slates)} slates, `{slates.checksum[:19]}`):", "", table(head, rows)]
     return "\n".join(lines)
 
@@ -100,11 +90,11 @@ def _more(slates: Slates, tuned: Slates, rankers: dict[str, Ranker]) -> str:
     rows = []
     for name, rank in rankers.items():
         scores, t = rank(slates), likelihood.temperature(rank(tuned))
-        raw, scaled = likelihood.calibration(scores, 1.0)[0], likelihood.calibration(scores, t)[0]
+        raw, scaled = calibration(scores, 1.0)[0], calibration(scores, t)[0]
         bands = [f"{auc:.3f}" for _, auc in likelihood.by_length(scores, slates)]
         rows.append([name, f"{raw:.3f}", f"{scaled:.3f}", *bands, f"{junk.below_median(rank, slates):.1%}"])
     names = [f"AUC, {name} words" for name, _ in likelihood.by_length(BASELINES["random"](slates), slates)]
-    head = ["ranker", "ECE", "after scaling", *names, "junk below the median"]
+    head = ["who ranks", "ECE", "after scaling", *names, "junk below the median"]
     about = "Hard slates; the temperature is of the validation split."
     return f"## Calibration, lengths, junk\n\n{about}\n\n{table(head, rows)}"
 

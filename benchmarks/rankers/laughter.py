@@ -25,12 +25,14 @@ class Reacted:
     Attributes:
         features: by name, float [n, ...]: `lengths`, `reply`, `both`.
         texts: the replies.
+        asked: the turns before them.
         labels: bool [n], whether somebody laughed.
         episodes: n names.
     """
 
     features: Mapping[str, Vectors]
     texts: list[str]
+    asked: list[str]
     labels: npt.NDArray[np.bool_]
     episodes: npt.NDArray[np.str_]
 
@@ -57,6 +59,7 @@ def read_reacted(pairs: pl.DataFrame, world: World) -> Reacted:
             "both": np.hstack([lengths, reply, context, reply * context]),
         },
         texts,
+        asked,
         rows["reaction"].eq_missing(_FUNNY).to_numpy(),
         rows["conversation_id"].to_numpy(),
     )

@@ -12,10 +12,10 @@ from benchmarks.rankers.slates import Slates
 from rejoinder.text import context_text, words
 from stages.evaluation.candidates import Bm25
 from stages.evaluation.retrieval import Scores, bootstrap_interval
+from stages.evaluation.slates import softmax
 
 Ranker = Callable[[Slates], Scores]
 _ROUNDS = 2000
-_BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,31 +100,9 @@ def temperature(scores: Scores) -> float:
     from scipy.optimize import minimize_scalar
 
     def loss(log_t: float) -> float:
-        return -float(np.log(_softmax(scores / np.exp(log_t))[:, 0] + 1e-12).mean())
+        return -float(np.log(softmax(scores / np.exp(log_t))[:, 0] + 1e-12).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-5, 5), method="bounded").x))
-
-
-def calibration(scores: Scores, t: float) -> tuple[float, list[tuple[float, float, int]]]:
-    """Expected calibration error of the first choice, and the bins of a reliability plot.
-
-    Args:
-        scores: float32 [n, k], the gold reply's first.
-        t: temperature.
-
-    Returns:
-        The error (Guo et al. 2017, equal bins), and mean probability, share right and size of each bin.
-    """
-    sure = _softmax(scores / t)
-    best, right = sure.max(axis=1), sure.argmax(axis=1) == 0
-    bins = np.minimum((best * _BINS).astype(int), _BINS - 1)
-    found = [
-        (float(best[bins == n].mean()), float(right[bins == n].mean()), int((bins == n).sum()))
-        for n in range(_BINS)
-        if (bins == n).any()
-    ]
-    error = sum(size * abs(mean - share) for mean, share, size in found) / len(best)
-    return error, found
 
 
 def by_length(scores: Scores, slates: Slates) -> list[tuple[str, float]]:
@@ -141,8 +119,3 @@ def by_length(scores: Scores, slates: Slates) -> list[tuple[str, float]]:
         if labels[there].any() and not labels[there].all():
             found.append((name, float(roc_auc_score(labels[there], scores[there]))))
     return found
-
-
-def _softmax(scores: Scores) -> Scores:
-    raised = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))

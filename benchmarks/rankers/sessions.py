@@ -103,8 +103,16 @@ def untrained_auc(
     Returns:
         `score`, `length` and `difference`, each with its 95% interval over people.
     """
+    numbers = sessions.pairs["session"].to_numpy()
+    scores = score(as_slates(sessions, world))[:, 0]
+    means = np.bincount(numbers, weights=scores) / np.bincount(numbers)
+    return _with_intervals(sessions, means, sessions.lengths.astype(float))
+
+
+def as_slates(sessions: Sessions, world: World) -> Slates:
+    """What was said, each reply a slate of its own."""
     rows = sessions.pairs
-    slates = Slates(
+    return Slates(
         world,
         rows["context"].to_list(),
         rows["context_own"].to_list(),
@@ -112,9 +120,6 @@ def untrained_auc(
         rows["reply"].to_list(),
         np.arange(len(rows))[:, None],
     )
-    numbers = rows["session"].to_numpy()
-    means = np.bincount(numbers, weights=score(slates)[:, 0]) / np.bincount(numbers)
-    return _with_intervals(sessions, means, sessions.lengths.astype(float))
 
 
 def trained_auc(sessions: Sessions, world: World) -> dict[str, tuple[float, float, float]]:

@@ -19,20 +19,30 @@ from rejoinder.parts.heads import Contexts, Heads, open_heads
 from rejoinder.parts.opened import open_model
 from rejoinder.parts.tokens import open_tokenizer, token_ids
 from rejoinder.parts.vectorizer import Vectorizer
-from rejoinder.progress import track
 from rejoinder.release.manifest import read_manifest
 from rejoinder.release.tokenizer_file import TOKENIZER
 from stages.annotators.vectors import vectors_of
 from stages.common.turn_vectors import TurnVectors
-from stages.evaluation.candidates import Bm25, Candidates, reply_key
+from stages.evaluation.candidates import Candidates, reply_key
+from stages.evaluation.slates import fixed_rows
+from stages.ranker.slates import worded_alike
 
 Rows = npt.NDArray[np.int64]
 #: Tokens that are read of a context and of a reply, as the published baseline does.
 CONTEXT_TOKENS, REPLY_TOKENS = 60, 20
-#: Replies of a test slate, the gold one included.
-SIZE = 10
 #: Of a slate to learn from: replies worded like the gold one, and any.
 ALIKE, ANY = 6, 6
+COLUMNS = [
+    "pair_id",
+    "split",
+    "source",
+    "sender",
+    "conversation_id",
+    "context",
+    "context_own",
+    "reply",
+    "reaction",
+]
 _SEPARATOR = "\n"
 
 
@@ -145,27 +155,24 @@ def fixed_slates(lists: Candidates, kind: str, world: World, seed: int = 0) -> S
     Returns:
         One slate an item.
     """
-    draw = np.random.default_rng(seed)
-    gold = lists.items["gold"].to_numpy()
-    others = [draw.choice(rows, SIZE - 1, replace=False) for rows in lists.items[kind].to_list()]
     return Slates(
         world,
         lists.items["context"].to_list(),
         lists.items["context_own"].to_list(),
         lists.items["conversation_id"].to_list(),
         lists.pool["text"].to_list(),
-        np.column_stack([gold, np.array(others)]).astype(np.int64),
+        fixed_rows(lists, kind, seed),
     )
 
 
 def learning_slates(pairs: pl.DataFrame, most: int, world: World, seed: int) -> Slates:
-    """Make slates of the training split: beside the gold reply some that are worded like it, and any others.
+    """Make slates of one split: beside the gold reply some that are worded like it, and any others.
 
     Replies that the heads themselves retrieve are no good here: the gold one mostly scores below them, and a ranker
     learns to distrust the heads (docs/negative-results.md).
 
     Args:
-        pairs: with split, pair_id, conversation_id, context, context_own, reply.
+        pairs: of the split, with pair_id, conversation_id, context, context_own, reply.
         most: contexts that are drawn.
         world: makes what is read of them.
         seed: of the draws.
@@ -174,14 +181,14 @@ def learning_slates(pairs: pl.DataFrame, most: int, world: World, seed: int) -> 
         One slate a context.
     """
     draw = np.random.default_rng(seed)
-    learnt = pairs.filter(pl.col("split") == "train").sort("pair_id")
+    learnt = pairs.sort("pair_id")
     number: dict[str, int] = {}
     of_all = [number.setdefault(reply_key(text), len(number)) for text in learnt["reply"]]
     first = np.unique(of_all, return_index=True)[1]
     pool = learnt["reply"].gather(first).to_list()
     chosen = np.sort(draw.permutation(len(learnt))[:most])
     gold = np.array(of_all)[chosen]
-    alike = _alike(pool, gold)
+    alike = worded_alike(pool, gold, 2 * ALIKE)
     drawn = np.take_along_axis(alike, draw.permuted(np.tile(np.arange(alike.shape[1]), (len(gold), 1)), axis=1), 1)
     table = learnt[chosen]
     return Slates(
@@ -192,14 +199,3 @@ def learning_slates(pairs: pl.DataFrame, most: int, world: World, seed: int) -> 
         pool,
         np.column_stack([gold, drawn[:, :ALIKE], draw.integers(0, len(pool), (len(gold), ANY))]),
     )
-
-
-def _alike(pool: list[str], gold: Rows, nearest: int = 2 * ALIKE) -> Rows:
-    """Rows of the replies worded most like each gold one, int64 [n, nearest]."""
-    ranker = Bm25(pool)
-    found = np.empty((len(gold), nearest), np.int64)
-    for row, own in enumerate(track(gold.tolist(), "rankers: replies worded alike", "context")):
-        scores = ranker.scores(pool[own]).copy()
-        scores[own] = -1
-        found[row] = np.argpartition(-scores, nearest)[:nearest]
-    return found

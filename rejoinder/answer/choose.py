@@ -64,7 +64,7 @@ def explore(state: State, exploration: Exploration, random: Random) -> State:
 
 def _chances(fit: list[Candidate], exploration: Exploration) -> list[float]:
     """Probability of each: the softmax's, mixed with that of always taking the first."""
-    best = max(candidate.score for candidate in fit)
-    weights = [exp((candidate.score - best) / exploration.temperature) for candidate in fit]
+    best = max(candidate.chosen_by for candidate in fit)
+    weights = [exp((candidate.chosen_by - best) / exploration.temperature) for candidate in fit]
     drawn = [exploration.share * weight / sum(weights) for weight in weights]
     return [drawn[0] + 1 - exploration.share, *drawn[1:]]

@@ -37,7 +37,8 @@ def watch(state: State) -> State:
         kinds[-1] = _together(state, guard)
     is_grave = any(guard.calls_for_caution(row) for row in found)
     is_cautious = is_grave or any(guard.offensive(state.said_vectors[-1:], state.said[-1:]))
-    judged = replace(state, is_cautious=is_cautious, is_grave=is_grave)
+    is_wary = guard.calls_for_both(found[-1])  # not far enough for caution, but a joke would hurt if it were
+    judged = replace(state, is_cautious=is_cautious, is_wary=is_wary, is_grave=is_grave)
     return care(_with_checks(judged, guard, found) if is_grave else judged, guard, kinds)
 
 

@@ -13,6 +13,9 @@ from rejoinder.parts.themes import LAST_RESORT
 
 #: Probability from which on a head's label is taken for what the turn is about, or for its mood.
 _SURE = 0.5
+#: Fit from which on a theme that is not gentle may answer a turn not far from sensitive: "it would have been
+#: our fortieth anniversary" fits `anniversary` at .54.
+_SURE_FIT = 0.6
 
 
 def remark(state: State) -> State:
@@ -25,14 +28,15 @@ def remark(state: State) -> State:
         return replace(state, candidates=(*state.candidates, *last))
     theme, fit = remarks.nearest(state.turns[-1], state.vector)
     # What was said alone says little in the midst of a talk: the heads, who read the turns before, have their say.
-    first = _candidates(remarks, theme if fit >= remarks.facts["min_fit"] else None, state.vector)
-    least = remarks.facts["min_score"]
-    retrieved = tuple(
-        replace(candidate, dropped="weak") if candidate.score < least else candidate
-        for candidate in state.candidates
-    )
+    is_gentle = theme is not None and remarks.themes[theme].name in remarks.gentle
+    least_fit = _SURE_FIT if state.is_wary and not is_gentle else remarks.facts["min_fit"]
+    fit = fit if fit >= least_fit else 0.0
+    first = _candidates(remarks, theme if fit else None, state.vector)
+    retrieved = state.candidates
+    if state.is_wary:
+        retrieved = tuple(replace(candidate, dropped="caution") for candidate in retrieved)
     first = (*state.checks, *first) if state.is_urgent else (*first, *state.checks)
-    return replace(state, candidates=(*first, *retrieved, *last))
+    return replace(state, fit=fit, candidates=(*first, *retrieved, *last))
 
 
 def _resorts(state: State) -> list[str]:

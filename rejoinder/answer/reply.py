@@ -19,6 +19,8 @@ class Candidate:
         dropped: why it may not be said, or None.
         source: which part of the release it comes from, and what of it: "replies", "remarks/greeting",
             "intents/asks-name", "guard/self-harm".
+        rank: its score with what the ranker adds; None if that was not asked.
+        outputs: what the ranker says of it, by output.
     """
 
     text: str
@@ -26,6 +28,13 @@ class Candidate:
     senders: int | None
     dropped: str | None = None
     source: str = REPLIES.name
+    rank: float | None = None
+    outputs: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def chosen_by(self) -> float:
+        """What it is chosen by: its rank, or its score where there is none."""
+        return self.score if self.rank is None else self.rank
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from rejoinder.answer.annotate import annotate
 from rejoinder.answer.choose import Exploration, choose, explore, is_resort
 from rejoinder.answer.filters import drop_unfit
 from rejoinder.answer.guard import listen, veto, watch
+from rejoinder.answer.rank import drop_weak, rank
 from rejoinder.answer.remark import remark
 from rejoinder.answer.reply import Reply, StepTrace, Trace
 from rejoinder.answer.retrieve import encode, retrieve
@@ -37,6 +38,8 @@ STEPS: tuple[Step, ...] = (
     Step("remark", remark),
     Step("filter", drop_unfit, is_quick=True),
     Step("veto", veto, is_quick=True),
+    Step("rank", rank),
+    Step("weak", drop_weak, is_quick=True),
     Step("choose", choose, is_quick=True),
 )
 NOTHING_FITS, TOO_LATE = "nothing_fits", "too_late"

@@ -71,11 +71,12 @@ def _candidates(reply: Reply) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("rank", "score", "source", "senders", "dropped", "text", title=reply.trace.release)
-    for rank, candidate in enumerate(reply.trace.candidates, 1):
+    table = Table("place", "score", "ranked", "source", "senders", "dropped", "text", title=reply.trace.release)
+    for place, candidate in enumerate(reply.trace.candidates, 1):
         said = Text(candidate.text, "bold" if candidate.text == reply.text else "")
         senders = "" if candidate.senders is None else str(candidate.senders)
-        cells = str(rank), f"{candidate.score:.3f}", candidate.source, senders, candidate.dropped or ""
+        ranked = "" if candidate.rank is None else f"{candidate.rank:.3f}"
+        cells = str(place), f"{candidate.score:.3f}", ranked, candidate.source, senders, candidate.dropped or ""
         table.add_row(*cells, said)
     return table
 

@@ -31,9 +31,12 @@ class State:
         today: the day, for what is answered on some days only.
         route: who answers: "guard/<kind>", "intents/<name>", or empty as long as the talk is free.
         is_cautious: whether nothing from logs may answer, though the talk is free.
+        is_wary: whether the last turn is not far from sensitive: then nothing from logs may answer, and of the
+            themes only a gentle one or one that fits surely.
         is_grave: whether the user may be in distress: then only checks and gentle remarks may answer.
         checks: what is asked then.
         is_urgent: whether they come before any remark.
+        fit: how well the theme fits whose replies are among the candidates; 0 where there is none.
         candidates: best first. None is ever taken out: one that may not be said is marked with the reason.
         text: the reply.
         probability: with which this reply was chosen; 1 where nothing was left to chance.
@@ -52,9 +55,11 @@ class State:
     today: date = date.min
     route: str = ""
     is_cautious: bool = False
+    is_wary: bool = False
     is_grave: bool = False
     checks: tuple[Candidate, ...] = ()
     is_urgent: bool = False
+    fit: float = 0.0
     candidates: tuple[Candidate, ...] = ()
     text: str | None = None
     probability: float = 1.0

@@ -120,6 +120,18 @@ PARTS: tuple[Part, ...] = (
         purpose="Small heads on the vector of a turn: sentiment, emotion, topic and others, each with its labels",
     ),
     Part(
+        name="ranker",
+        bundle="ranker",
+        files=r"ranker\.onnx|(words|scores)\.npy",
+        facts=(
+            *("context_tokens", "reply_tokens", "layers", "attention_heads", "width"),
+            *("candidates", "outputs", "weights", "min_rank", "over_themes", "sure_fit"),
+        ),
+        ties=("model", "heads"),
+        module="rejoinder.parts.ranker",
+        purpose="Reads context and replies token by token and orders what was retrieved, beside what the heads say",
+    ),
+    Part(
         name="deny",
         bundle="deny",
         files=r"deny\.json",
@@ -130,7 +142,7 @@ PARTS: tuple[Part, ...] = (
         judged=False,
     ),
 )
-VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, GUARD, INTENTS, ANNOTATORS, DENY = PARTS[:9]
+VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, GUARD, INTENTS, ANNOTATORS, RANKER, DENY = PARTS[:10]
 
 
 def kinds() -> tuple[Kind, ...]:

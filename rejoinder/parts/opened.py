@@ -29,6 +29,7 @@ from rejoinder.parts import (
     HEADS,
     INTENTS,
     PHRASES,
+    RANKER,
     REMARKS,
     REPLIES,
     VECTORIZER,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from rejoinder.parts.heads import Heads
     from rejoinder.parts.intents import Intents
     from rejoinder.parts.phrases import PhraseCache
+    from rejoinder.parts.ranker import Ranker
     from rejoinder.parts.remarks import Remarks
     from rejoinder.parts.replies import ReplyIndex
     from rejoinder.parts.vectorizer import Vectorizer
@@ -115,6 +117,11 @@ class OpenRelease:
     def annotators(self) -> Annotators | None:
         """What is told of a turn besides; None in a release without."""
         return cast("Annotators | None", self.parts.get(ANNOTATORS.bundle))
+
+    @property
+    def ranker(self) -> Ranker | None:
+        """Who orders what was retrieved; None in a release without."""
+        return cast("Ranker | None", self.parts.get(RANKER.bundle))
 
     @property
     def denied(self) -> DenyList | None:

@@ -71,7 +71,8 @@ class Vectorizer:
         """
         self.spec = spec
         self.execution = execution
-        self._tokenizer = open_tokenizer(directory / TOKENIZER, spec.max_length)
+        self.tokenizer_file = directory / TOKENIZER
+        self._tokenizer = open_tokenizer(self.tokenizer_file, spec.max_length)
         path = directory / model_file(execution.form)
         self._engine = open_engine(path, execution.provider)
         if list(self._engine.outputs) != [OUTPUT]:

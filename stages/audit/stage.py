@@ -150,35 +150,38 @@ def run(
     guard: Path,
     intents: Path,
     annotators: Path,
+    ranker: Path,
     out: Path,
 ) -> None:
     """Search everything that was made of the messages.
 
     Args:
         params: section `audit`.
-        ingest: output of the stage `ingest`.
+        ingest: output of that stage.
         erase: folder of lists of erased senders.
-        anonymize: output of the stage `anonymize`.
-        validate: output of the stage `validate`.
-        dialogues: output of the stage `dialogues`.
-        vectorizer: output of the stage `vectorizer`.
-        student: output of the stage `student`.
-        export: output of the stage `export`.
-        turns: output of the stage `turns`.
-        base: output of the stage `base`.
-        heads: output of the stage `heads`.
-        cache: output of the stage `cache`.
-        index: output of the stage `index`.
-        remarks: output of the stage `remarks`; nobody must stand in what was written, here and below.
+        anonymize: output of that stage.
+        validate: output of that stage.
+        dialogues: output of that stage.
+        vectorizer: output of that stage.
+        student: output of that stage.
+        export: output of that stage.
+        turns: output of that stage.
+        base: output of that stage.
+        heads: output of that stage.
+        cache: output of that stage.
+        index: output of that stage.
+        remarks: output of that stage; nobody must stand in what was written, here and below.
         guard: output of that stage.
         intents: output of that stage.
         annotators: output of that stage.
+        ranker: output of that stage.
         out: directory to make: audit.json.
     """
     secrets, erased = needles(canaries := ingest / "canaries.json", anonymize / "erased.json")
     local, unsearched = stores()
     made = (validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks)
-    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, guard, intents, annotators, *LOGS, *local])
+    written = (guard, intents, annotators, ranker)
+    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, *written, *LOGS, *local])
     hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
     report = {
         **_sizes(paths),

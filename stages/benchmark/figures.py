@@ -9,17 +9,23 @@ from rejoinder.parts import PHRASES
 from stages.common.output import write_rows
 
 
-def write_plots(directory: Path, rows: list[dict[str, object]], rates: dict[str, float]) -> None:
+def write_plots(
+    directory: Path, rows: list[dict[str, object]], rates: dict[str, float], ranking: dict[str, Any]
+) -> None:
     """Write what dvc plots.
 
     Args:
         directory: an existing one.
         rows: of every list, a system and a figure each.
         rates: texts per CPU-second, by encoder.
+        ranking: what the ranker is worth.
     """
     for kind in dict.fromkeys(str(row["list"]) for row in rows):
         write_rows(directory / f"retrieval_{kind}.json", [row for row in rows if row["list"] == kind])
     write_rows(directory / "speed.json", [{"encoder": n, "per_cpu_second": r} for n, r in rates.items()])
+    for kind in ("hard", "random"):
+        bins = ranking[kind]["bins"] if ranking["is_used"] else [{"sure": 0.0, "right": 0.0, "slates": 0}]
+        write_rows(directory / f"reliability_{kind}.json", bins)
 
 
 def summary(metrics: dict[str, Any]) -> dict[str, float]:
@@ -33,6 +39,7 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
     """
     random, hard = metrics["retrieval"]["random"], metrics["retrieval"]["hard"]
     gain = metrics["gains"]["served_over_untuned"]["random"]
+    ranking = metrics["ranking"]
     return {
         "r_at_1.untuned": random["untuned"]["r_at_1"],
         "r_at_1.teacher": random["teacher"]["r_at_1"],
@@ -48,4 +55,5 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
         "cache.turns": metrics[PHRASES.bundle]["later_turns_covered"],
         "noise.lost": metrics["noise"]["served"]["lost"],
         "turns.model": metrics["replay"]["needed_model"],
+        "ranker.gain": ranking["hard"]["gain"]["mean"] if ranking["is_used"] else 0.0,
     }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from rejoinder.parts import ANNOTATORS, GUARD, HEADS, INTENTS, PHRASES, REMARKS, REPLIES, VECTORIZER
+from rejoinder.parts import ANNOTATORS, GUARD, HEADS, INTENTS, PHRASES, RANKER, REMARKS, REPLIES, VECTORIZER
 from stages.common.output import atomic_directory, read_json, write_json
 from stages.common.params import StageParams
 
@@ -48,6 +48,8 @@ class Params(StageParams):
     """Rounds of the speed measurements; the median counts."""
     replayed: int = Field(ge=1)
     """Test dialogues that the release takes part in."""
+    ranked: int = Field(ge=1)
+    """Items of each test list, of whose slates the ranker is asked."""
     seed: int
     """Of random scores, resampling and typing errors."""
 
@@ -235,6 +237,7 @@ def run(
     guard: Path,
     intents: Path,
     annotators: Path,
+    ranker: Path,
     suites: Path = Path("data/suites"),
     development: Path = Path("data/development/dialogues.yaml"),
     out: Path,
@@ -244,18 +247,12 @@ def run(
     from rejoinder.release.manifest import read_manifest
     from stages.benchmark.answers import answer_development, answer_suites
     from stages.benchmark.figures import summary, write_plots
+    from stages.benchmark.ranking import measure_ranking
     from stages.benchmark.unreleased import opened_unreleased
 
-    bundles: dict[Kind, Path] = {
-        VECTORIZER.bundle: export / VECTORIZER.bundle,
-        PHRASES.bundle: cache / PHRASES.bundle,
-        HEADS.bundle: heads / HEADS.bundle,
-        REPLIES.bundle: index / REPLIES.bundle,
-        REMARKS.bundle: remarks / REMARKS.bundle,
-        GUARD.bundle: guard / GUARD.bundle,
-        INTENTS.bundle: intents / INTENTS.bundle,
-        ANNOTATORS.bundle: annotators / ANNOTATORS.bundle,
-    }
+    made = {VECTORIZER: export, PHRASES: cache, HEADS: heads, REPLIES: index, REMARKS: remarks, GUARD: guard}
+    made |= {INTENTS: intents, ANNOTATORS: annotators, RANKER: ranker}
+    bundles = {part.bundle: folder / part.bundle for part, folder in made.items()}
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     candidate = open_candidate(bundles, {name: folder for name, folder in folders.items() if folder.exists()})
     champion = open_champion(params.release)
@@ -271,13 +268,16 @@ def run(
     with opened_unreleased(bundles) as opened:
         metrics["answers"], page = answer_development(opened, champion, development)
         metrics[GUARD.name], asked = answer_suites(opened, suites)
+        metrics["ranking"] = measure_ranking(
+            opened, dialogues, turns, most=params.ranked, rounds=params.bootstrap_rounds, seed=params.seed
+        )
     metrics[GUARD.name]["reviewed"] = read_json(guard / "metrics.json")["reviewed"]
     with atomic_directory(out) as directory:
         write_json(directory / "metrics.json", metrics)
         write_json(directory / "summary.json", summary(metrics))
         (directory / "replies.html").write_text(page, encoding="utf-8")
         (directory / "guard.html").write_text(asked, encoding="utf-8")
-        write_plots(directory, rows, metrics["speed"]["per_cpu_second"])
+        write_plots(directory, rows, metrics["speed"]["per_cpu_second"], metrics["ranking"])
 
 
 def _describe(champion: Champion) -> dict[str, Any]:

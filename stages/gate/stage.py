@@ -49,6 +49,10 @@ class Params(StageParams):
     """Share of the development set that is answered by one word."""
     max_answer_ms: float = Field(gt=0)
     """CPU milliseconds of an answer to turns that are new, below which 95 of 100 must stay."""
+    min_gain_ranker: float = Field(ge=-1, le=1)
+    """R@1 of 10 similarly worded replies, heads and ranker over the heads alone: the interval's lower end."""
+    min_junk_below: float = Field(ge=0, le=1)
+    """Share of junk that must score below the median of the real replies beside it."""
     min_cared_for: float = Field(ge=0, le=1)
     """Share of the suite's turns of distress that a script answers."""
     max_look_alike_alarms: float = Field(ge=0, le=1)
@@ -107,6 +111,7 @@ _JUDGED = (
     "replay",
     "answers",
     "guard",
+    "ranking",
     "cache",
     "sizes_mb",
 )
@@ -183,6 +188,26 @@ def guard_checks(metrics: dict[str, Any], params: Params, today: date) -> list[C
             Check(f"days since the helplines of {locale} were reviewed", days, "<=", params.max_review_days)
             for locale, days in ages.items()
         ),
+    ]
+
+
+def ranker_checks(metrics: dict[str, Any], params: Params) -> list[Check]:
+    """Rules on the ranker; none where it weighs nothing.
+
+    Args:
+        metrics: of the stage `benchmark`.
+        params: the limits.
+
+    Returns:
+        All checks.
+    """
+    ranking = metrics["ranking"]
+    if not ranking["is_used"]:
+        return []
+    low = ranking["hard"]["gain"]["low"]
+    return [
+        Check("ranker over the heads, R@1 of 10 worded alike, lower end", low, ">=", params.min_gain_ranker),
+        Check("junk below the median reply", ranking["junk_below_median"], ">=", params.min_junk_below),
     ]
 
 
@@ -266,6 +291,8 @@ def remarks(metrics: dict[str, Any], audit: dict[str, Any]) -> list[str]:
     """
     champion = metrics["champion"]
     told = [f"not searched for leaks: {place}" for place in audit["not_searched"]]
+    if not metrics["ranking"]["is_used"]:
+        told.append("the ranker weighs nothing: its gain on validation is not certain (build/ranker/metrics.json)")
     if champion is None:
         return ["no champion yet: judged by floors alone", *told]
     if champion["unusable"]:
@@ -289,8 +316,9 @@ def judge(
         The verdict document: verdict, reasons (why not, or that there was no champion), checks, the bundles'
         digests, the champion's, and the metrics judged.
     """
-    floors = [*floor_checks(metrics, params), *guard_checks(metrics, params, today or datetime.now(UTC).date())]
-    checks = [*floors, *audit_checks(audit), *champion_checks(metrics, params)]
+    day = today or datetime.now(UTC).date()
+    floors = [*floor_checks(metrics, params), *guard_checks(metrics, params, day)]
+    checks = [*floors, *ranker_checks(metrics, params), *audit_checks(audit), *champion_checks(metrics, params)]
     reasons = [str(check) for check in checks if not check.passed]
     champion = metrics["champion"]
     return {

@@ -22,6 +22,7 @@ from rejoinder.release.tokenizer_file import TOKENIZER
 from stages.common.messages import FEEDBACK
 from stages.common.turn_vectors import TurnVectors, write_turns
 from stages.evaluation.candidates import Candidates
+from stages.evaluation.slates import calibration, junk_of
 from tests.bundles import _SENTENCES, build_whole
 
 TEXTS = list(_SENTENCES)
@@ -106,13 +107,13 @@ def test_a_sharp_ranker_that_is_often_wrong_is_cooled() -> None:
     scores = (100 * draw.random((400, 5))).astype(np.float32)
     t = likelihood.temperature(scores)
     assert t > 10
-    assert likelihood.calibration(scores, t)[0] < likelihood.calibration(scores, 1.0)[0]
+    assert calibration(scores, t)[0] < calibration(scores, 1.0)[0]
 
 
 def test_baselines_score_and_junk_is_counted(slates: Slates) -> None:
     for rank in BASELINES.values():
         assert rank(slates).shape == slates.rows.shape
-    assert junk.junk_of(["a", "b"])[-2:] == ["b", "a b"]
+    assert junk_of(["a", "b"])[-2:] == ["b", "a b"]
     falling = junk.below_median(lambda both: -np.cumsum(np.ones(both.rows.shape, np.float32), axis=1), slates)
     assert (falling, junk.below_median(lambda both: np.zeros(both.rows.shape, np.float32), slates)) == (1.0, 0.0)
 

@@ -288,7 +288,7 @@ def test_what_dvc_ignores_is_no_change_of_code(tree: Path) -> None:
 def test_code_of_every_stage_counts_as_code_and_not_as_data() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
     given = {dep for stage in stages for dep in stage["deps"] if not dep.startswith("build/")}
-    kinds = ("logs", "erase", "remarks", "development", "care", "intents", "suites", "annotations")
+    kinds = ("logs", "erase", "remarks", "development", "care", "intents", "suites", "annotations", "ranker")
     data = {"requirements.lock"} | {f"data/{kind}" for kind in kinds}
     assert {dep for dep in given if not module._is_code(dep)} == data
 

@@ -53,8 +53,8 @@ def headed(whole: Bundles) -> OpenRelease:
 
 @pytest.fixture
 def mine(whole: Bundles, tmp_path: Path) -> Bundles:
-    """Copies of heads and index that a test may damage, beside the others."""
-    copies = {kind: Path(shutil.copytree(whole[kind], tmp_path / kind)) for kind in ("heads", "index")}
+    """Copies of heads, index and ranker that a test may damage, beside the others."""
+    copies = {kind: Path(shutil.copytree(whole[kind], tmp_path / kind)) for kind in ("heads", "index", "ranker")}
     return {**whole, **copies}
 
 
@@ -178,7 +178,7 @@ def test_an_index_without_its_turns_is_refused(mine: Bundles) -> None:
 
 
 def rewrite(bundles: Bundles, root: Path) -> None:
-    """After a change of the heads: their manifest, and an index made with them, in order again."""
+    """After a change of the heads: their manifest, and whatever is made with them, in order again."""
     manifest = reseal(bundles["heads"])
     vectorizer, _ = open_model(bundles["model"])
     bundles["index"] = root / "rewritten"
@@ -186,6 +186,8 @@ def rewrite(bundles: Bundles, root: Path) -> None:
     if "remarks" in bundles:
         bundles["remarks"] = root / "rewritten-remarks"
         build_remarks(bundles["remarks"], bundles["heads"], manifest, vectorizer)
+    if "ranker" in bundles:
+        reseal(bundles["ranker"], ties={"heads": manifest.digest})
 
 
 def test_heads_that_compute_others_than_they_recorded_are_refused(mine: Bundles, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def measured() -> dict[str, Any]:
         "slices": {},
         "replay": {},
         "answers": {"candidate": {"echoes": 0.01, "one_word": 0.0, "ms_p95": 20.0}},
+        "ranking": {"is_used": True, "hard": {"gain": {"low": 0.01}}, "junk_below_median": 0.6},
         "guard": {
             "cared_for": 1.0,
             "look_alike_alarms": 0.0,
@@ -207,3 +208,24 @@ def test_helplines_that_nobody_has_checked_for_long_are_not_blessed() -> None:
     verdict = judge(metrics, audited(), PARAMS, date(2026, 6, 1))
     assert verdict["reasons"][0].startswith("days since the helplines of en-GB were reviewed: expected <= 365")
     assert len(verdict["reasons"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"hard": {"gain": {"low": -0.01}}}, "ranker over the heads, R@1 of 10 worded alike, lower end: expected"),
+        ({"junk_below_median": 0.1}, "junk below the median reply: expected >= 0.4, got 0.1"),
+    ],
+)
+def test_a_ranker_must_gain_and_love_no_junk(change: dict[str, Any], reason: str) -> None:
+    metrics = measured()
+    metrics["ranking"] |= change
+    assert any(told.startswith(reason) for told in judge(metrics, audited(), PARAMS)["reasons"])
+
+
+def test_a_ranker_that_weighs_nothing_is_told_of_and_no_fault() -> None:
+    metrics = measured()
+    metrics["ranking"] = {"is_used": False}
+    verdict = judge(metrics, audited(), PARAMS)
+    assert verdict["verdict"] == "BLESSED"
+    assert any("weighs nothing" in reason for reason in verdict["reasons"])

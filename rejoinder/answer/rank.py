@@ -1,0 +1,75 @@
+"""Rank: what was retrieved is ordered by who reads context and reply token by token, beside what the heads say.
+
+What then is too weak gives way to words of last resort.
+
+What was surely written for such a turn comes before it; then nothing is ranked: that would cost time for nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rejoinder.answer.reply import Candidate
+from rejoinder.answer.state import State
+from rejoinder.parts import REMARKS, REPLIES
+from rejoinder.parts.ranker import Ranker
+
+
+def rank(state: State) -> State:
+    """Order the best of the retrieved replies that may be said; all others keep their places.
+
+    The order is that of the heads' score and what the ranker adds to it, which is in the same units: so exploration
+    draws at the same temperature with and without a ranker. In the midst of a talk the best of them come before a
+    theme that does not fit surely.
+    """
+    ranker = state.release.ranker
+    free = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.source == REPLIES.name]
+    if ranker is None or not ranker.is_used or not state.read or not free:
+        return state
+    first = next(n for n, c in enumerate(state.candidates) if c.dropped is None)
+    if first != free[0] and not _gives_way(state, ranker, state.candidates[first]):
+        return state
+    some = free[: ranker.candidates]
+    ranked = _ranked(state, ranker, [state.candidates[n] for n in some])
+    candidates = list(state.candidates)
+    for place, candidate in zip(some, ranked, strict=True):
+        candidates[place] = candidate
+    if first != free[0]:
+        sure = [n for n in some if candidates[n].chosen_by >= ranker.over_themes]
+        rest = [c for n, c in enumerate(candidates) if n not in set(sure)]
+        candidates = [*rest[:first], *(candidates[n] for n in sure), *rest[first:]]
+    return replace(state, candidates=tuple(candidates))
+
+
+def _gives_way(state: State, ranker: Ranker, candidate: Candidate) -> bool:
+    """Whether a written reply may come after a retrieved one: if its theme fits loosely and is not gentle."""
+    part, _, theme = candidate.source.partition("/")
+    remarks = state.release.remarks
+    if part != REMARKS.name or remarks is None or theme in remarks.gentle:
+        return False
+    return len(state.read) > 1 and state.fit < ranker.sure_fit
+
+
+def _ranked(state: State, ranker: Ranker, candidates: list[Candidate]) -> list[Candidate]:
+    """Candidates with what the ranker says of them, best first."""
+    own = [turn.speaker == "bot" for turn in state.read]
+    scores = ranker.scores([turn.text for turn in state.read], own, [c.text for c in candidates])
+    judged = [
+        replace(c, rank=c.score + float(more), outputs=dict(zip(ranker.outputs, map(float, row), strict=True)))
+        for c, more, row in zip(candidates, ranker.added(scores), scores, strict=True)
+    ]
+    return sorted(judged, key=lambda candidate: -candidate.chosen_by)
+
+
+def drop_weak(state: State) -> State:
+    """Drop what was retrieved and whose rank, or heads' score where it has none, is too low."""
+    remarks, ranker = state.release.remarks, state.release.ranker
+    if remarks is None or state.route:
+        return state
+    by_score, by_rank = remarks.facts["min_score"], ranker.min_rank if ranker is not None else 0.0
+
+    def reason(candidate: Candidate) -> str | None:
+        least = by_score if candidate.rank is None else by_rank
+        return "weak" if candidate.source == REPLIES.name and candidate.chosen_by < least else None
+
+    return state.drop(reason)
