@@ -11,7 +11,7 @@ from rich.table import Table
 
 from flows.train import Trained
 from flows.workspace import Workspace
-from rejoinder.parts import GUARD, PHRASES
+from rejoinder.parts import GUARD, PHRASES, RANKER
 
 _SYSTEMS = ("random", "length", "bm25", "untuned", "teacher", "served")
 
@@ -53,6 +53,7 @@ def _figures(workspace: Workspace) -> list[tuple[str, str]]:
         ("opening", _opening(metrics["opening"])),
         (PHRASES.bundle, _cache(metrics[PHRASES.bundle])),
         (GUARD.name, _guard(metrics[GUARD.name])),
+        (RANKER.name, _ranker(metrics["ranking"])),
     ]
 
 
@@ -74,6 +75,18 @@ def _cache(cache: dict[str, float]) -> str:
 def _guard(guard: dict[str, Any]) -> str:
     cared, alarms = f"{guard['cared_for']:.0%} of distress", f"{guard['look_alike_alarms']:.1%} of look-alikes"
     return f"care for {cared} and {alarms}; the router finds {guard['router']['found']:.0%} of questions to it"
+
+
+def _ranker(ranking: dict[str, Any]) -> str:
+    if not ranking["is_used"]:
+        return "weighs nothing: its gain on validation is not certain"
+    told = []
+    for kind in ("hard", "random"):
+        of, gain = ranking[kind], ranking[kind]["gain"]
+        told.append(
+            f"{kind} {of['without']:.3f} -> {of['with_ranker']:.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+        )
+    return f"R@1 of 10, heads alone -> with it: {', '.join(told)}"
 
 
 def program(name: str) -> str:
