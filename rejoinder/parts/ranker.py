@@ -47,7 +47,7 @@ _MOST = {
 }
 _HEAVIEST = 1000
 _FILE_FACTOR = 3  # bytes of memory per byte of model; as for the vectorizer
-_BATCH = 16  # replies at a time, of like lengths
+_BATCH = 8  # replies at a time, of like lengths
 
 Scores = npt.NDArray[np.float32]
 
