@@ -127,6 +127,7 @@ def _replies(
 
 
 #: What the stage `anonymize` leaves that must hold nothing of anybody.
+_CANARIES = "canaries.json"
 _ANONYMIZED = ("messages", "surrogates", "card.json", "entities.json")
 
 
@@ -177,22 +178,32 @@ def run(
         ranker: output of that stage.
         out: directory to make: audit.json.
     """
-    secrets, erased = needles(canaries := ingest / "canaries.json", anonymize / "erased.json")
+    secrets, erased = needles(ingest / _CANARIES, anonymize / "erased.json")
     local, unsearched = stores()
-    made = (validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks)
-    written = (guard, intents, annotators, ranker)
-    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, *written, *LOGS, *local])
+    made = (validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks, guard)
+    made = (*made, intents, annotators, ranker, *LOGS, *local)
+    paths = files([*(anonymize / name for name in _ANONYMIZED), *made])
     hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
     report = {
         **_sizes(paths),
         "not_searched": unsearched,
-        "canaries": _canaries(canaries, anonymize / "messages", len(secrets), hits),
-        "erased": {"senders": len(erased), "found": _found(hits, len(secrets), len(secrets) + len(erased))},
-        "names": left_names(ingest, anonymize / "messages", erase).report(),
+        **_people(hits, (len(secrets), len(erased)), ingest, anonymize / "messages", erase),
         **_supported(params, validate=validate, dialogues=dialogues, cache=cache, index=index, turns=turns),
     }
     with atomic_directory(out) as directory:
         write_json(directory / "audit.json", report)
+
+
+def _people(
+    hits: Sequence[Hit], counts: tuple[int, int], ingest: Path, messages: Path, erase: Path
+) -> dict[str, Any]:
+    """What was found of canaries, of which there are so many secrets, of erased people, and of names."""
+    secrets, erased = counts
+    return {
+        "canaries": _canaries(ingest / _CANARIES, messages, secrets, hits),
+        "erased": {"senders": erased, "found": _found(hits, secrets, secrets + erased)},
+        "names": left_names(ingest, messages, erase).report(),
+    }
 
 
 def _sizes(paths: Sequence[Path]) -> dict[str, float]:
