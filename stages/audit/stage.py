@@ -181,12 +181,11 @@ def run(
     secrets, erased = needles(ingest / _CANARIES, anonymize / "erased.json")
     local, unsearched = stores()
     made = (validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks, guard)
-    made = (*made, intents, annotators, ranker, *LOGS, *local)
-    paths = files([*(anonymize / name for name in _ANONYMIZED), *made])
+    others = (intents, annotators, ranker, *LOGS, *local)
+    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, *others])
     hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
     report = {
-        **_sizes(paths),
-        "not_searched": unsearched,
+        **_sizes(paths, unsearched),
         **_people(hits, (len(secrets), len(erased)), ingest, anonymize / "messages", erase),
         **_supported(params, validate=validate, dialogues=dialogues, cache=cache, index=index, turns=turns),
     }
@@ -206,8 +205,9 @@ def _people(
     }
 
 
-def _sizes(paths: Sequence[Path]) -> dict[str, float]:
-    return {"files": len(paths), "mb": round(sum(path.stat().st_size for path in paths) / 1e6, 1)}
+def _sizes(paths: Sequence[Path], unsearched: list[str]) -> dict[str, Any]:
+    megabytes = round(sum(path.stat().st_size for path in paths) / 1e6, 1)
+    return {"files": len(paths), "mb": megabytes, "not_searched": unsearched}
 
 
 def _supported(
