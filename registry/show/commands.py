@@ -25,7 +25,7 @@ _REMOTE = ("champion", "challenger")  # what MLflow alone knows
 _WORDS = (*_REMOTE, "previous", *_LOCAL)
 #: Figures of what is released, not of what it was compared with or made from.
 _HEADLINE = re.compile(
-    r"retrieval/\w+/(exported|served\w*)/|gains/(exported|served\w*)_over_|noise/served/|replay/|answers/candidate/|opening/|cache/|speed/min_cosine"
+    r"retrieval/\w+/(exported|served\w*)/|gains/(exported|served\w*)_over_|noise/served/|replay/|answers/candidate/|opening/|cache/|ranking/\w+/gain|speed/min_cosine"
     r"|speed/per_cpu_second/(exported|\w+ on \w+)$|speed/ratio_to_sentence_transformers_untuned"
 )
 _LESS_IS_BETTER = re.compile(r"(_cpu_s|_wall_s|_mb|_ms|/lost|needed_model)$|/answer_ms/")

@@ -55,5 +55,5 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
         "cache.turns": metrics[PHRASES.bundle]["later_turns_covered"],
         "noise.lost": metrics["noise"]["served"]["lost"],
         "turns.model": metrics["replay"]["needed_model"],
-        "ranker.gain": ranking["hard"]["gain"]["mean"] if ranking["is_used"] else 0.0,
+        "ranker.gain": ranking["hard"]["gain"]["difference"] if ranking["is_used"] else 0.0,
     }

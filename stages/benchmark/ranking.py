@@ -65,7 +65,7 @@ def measure_ranking(
         found[kind] = {
             "without": float(alone.mean()),
             "with_ranker": float(both.mean()),
-            "gain": {"mean": float(gains.mean()), "low": low, "high": high},
+            "gain": {"difference": float(gains.mean()), "low": low, "high": high},
             **_calibrated(by_heads + added, ranker.temperature),
         }
     found["cpu_ms"] = 1000 * (time.process_time() - start) / (2 * len(lists.items))

@@ -29,7 +29,11 @@ def measured() -> dict[str, Any]:
         "slices": {},
         "replay": {},
         "answers": {"candidate": {"echoes": 0.01, "one_word": 0.0, "ms_p95": 20.0}},
-        "ranking": {"is_used": True, "hard": {"gain": {"low": 0.01}}, "junk_below_median": 0.6},
+        "ranking": {
+            "is_used": True,
+            "hard": {"gain": {"difference": 0.03, "low": 0.01, "high": 0.05}},
+            "junk_below_median": 0.6,
+        },
         "guard": {
             "cared_for": 1.0,
             "look_alike_alarms": 0.0,
