@@ -1,7 +1,7 @@
 """Start: the weights that a ranker's training begins with, and what they have learnt from.
 
-A pass over the packaged chats takes a minute on a GPU and a working day on two cores, so the project ships what one
-GPU has learnt (docs/measured/ranker.md). It may begin no build that would judge it by what it knows.
+A pass over the packaged chats takes a minute on a GPU and hours on two cores, so the project ships what one GPU has
+learnt (docs/measured/ranker-gpu.md). It may begin no build that would judge it by what it knows.
 """
 
 from __future__ import annotations
