@@ -16,8 +16,8 @@ from benchmarks.rankers.slates import COLUMNS, Slates, World, fixed_slates, lear
 from benchmarks.report import examples
 from rejoinder.parts.reading import Reading
 from rejoinder.progress import track
-from stages.evaluation.candidates import Candidates, reply_key
-from stages.ranker.slates import Tokens, read_tokens, worded_alike
+from stages.evaluation.candidates import Candidates
+from stages.ranker.slates import Tokens, drawn_pairs, read_tokens, worded_alike
 
 MODULE = "benchmarks.rankers.prepare"
 #: Tokens that are read of a context and of a reply.
@@ -91,12 +91,8 @@ def write_learning(path: Path, pairs: pl.DataFrame, most: int, world: World) -> 
     Of those that the heads like best none are taken: the gold one mostly scores below them. About half of what is
     taken scores above it (docs/negative-results.md).
     """
-    draw, learnt = np.random.default_rng(0), pairs.sort("pair_id")
-    number: dict[str, int] = {}
-    of_all = [number.setdefault(reply_key(text), len(number)) for text in learnt["reply"]]
-    pool = learnt["reply"].gather(np.unique(of_all, return_index=True)[1]).to_list()
-    chosen = np.sort(draw.permutation(len(learnt))[:most])
-    table, gold = learnt[chosen], np.array(of_all, np.int64)[chosen]
+    draw = np.random.default_rng(0)
+    table, gold, pool = drawn_pairs(pairs, most, draw)
     contexts, own, names = (table[column].to_list() for column in ("context", "context_own", "conversation_id"))
     slates = Slates(world, contexts, own, names, pool, gold[:, None])
     near = np.empty((len(gold), OF_EACH), np.uint32)

@@ -156,13 +156,13 @@ def write_best(folder: Path, start: Path, pairs: pl.DataFrame) -> None:
     """
     from safetensors.torch import load_file
 
-    from stages.ranker.start import write_tensors
+    from stages.ranker.start import write_start
 
     tensors: dict[str, Tensor] = {}
     for path in sorted(folder.glob("once6-*.safetensors")):
         tensors |= load_file(path)
     start.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(start, tensors, pairs.filter(pl.col("split") == "train")["conversation_id"].unique())
+    write_start(start, tensors, pairs.filter(pl.col("split") == "train")["conversation_id"].unique())
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from rejoinder.release.manifest import read_manifest
 from rejoinder.release.tokenizer_file import TOKENIZER
 from stages.annotators.vectors import vectors_of
 from stages.common.turn_vectors import TurnVectors
-from stages.evaluation.candidates import Candidates, reply_key
+from stages.evaluation.candidates import Candidates
 from stages.evaluation.slates import fixed_rows
-from stages.ranker.slates import worded_alike
+from stages.ranker.slates import drawn_pairs, worded_alike
 
 Rows = npt.NDArray[np.int64]
 #: Tokens that are read of a context and of a reply, as the published baseline does.
@@ -181,16 +181,9 @@ def learning_slates(pairs: pl.DataFrame, most: int, world: World, seed: int) -> 
         One slate a context.
     """
     draw = np.random.default_rng(seed)
-    learnt = pairs.sort("pair_id")
-    number: dict[str, int] = {}
-    of_all = [number.setdefault(reply_key(text), len(number)) for text in learnt["reply"]]
-    first = np.unique(of_all, return_index=True)[1]
-    pool = learnt["reply"].gather(first).to_list()
-    chosen = np.sort(draw.permutation(len(learnt))[:most])
-    gold = np.array(of_all)[chosen]
+    table, gold, pool = drawn_pairs(pairs, most, draw)
     alike = worded_alike(pool, gold, 2 * ALIKE)
     drawn = np.take_along_axis(alike, draw.permuted(np.tile(np.arange(alike.shape[1]), (len(gold), 1)), axis=1), 1)
-    table = learnt[chosen]
     return Slates(
         world,
         table["context"].to_list(),

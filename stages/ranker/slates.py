@@ -108,14 +108,8 @@ def learning_slates(pairs: pl.DataFrame, most: int, reading: Reading, seed: int)
     Returns:
         One slate a context.
     """
-    from stages.evaluation.candidates import reply_key
-
-    draw, learnt = np.random.default_rng(seed), pairs.sort("pair_id")
-    number: dict[str, int] = {}
-    of_all = [number.setdefault(reply_key(text), len(number)) for text in learnt["reply"]]
-    pool = learnt["reply"].gather(np.unique(of_all, return_index=True)[1]).to_list()
-    chosen = np.sort(draw.permutation(len(learnt))[:most])
-    table, gold = learnt[chosen], np.array(of_all, np.int64)[chosen]
+    draw = np.random.default_rng(seed)
+    table, gold, pool = drawn_pairs(pairs, most, draw)
     contexts = table["context"].to_list()
     junk = [draw_junk(turns, reply, draw) for turns, reply in zip(contexts, table["reply"], strict=True)]
     near = draw.permuted(worded_alike(pool, gold), axis=1)[:, :ALIKE]
@@ -127,6 +121,27 @@ def learning_slates(pairs: pl.DataFrame, most: int, reading: Reading, seed: int)
     own = table["context_own"].to_list()
     tokens = read_tokens(reading, contexts, own, [both[row] for row in used])
     return Slates(tokens, rows.reshape(len(gold), -1), table["pair_id"].to_list())
+
+
+def drawn_pairs(pairs: pl.DataFrame, most: int, draw: np.random.Generator) -> tuple[pl.DataFrame, Rows, list[str]]:
+    """Draw pairs of a split, and number all its distinct replies.
+
+    Args:
+        pairs: with pair_id and reply.
+        most: pairs that are drawn.
+        draw: draws them.
+
+    Returns:
+        The pairs, int64 [n] of their replies' places among the distinct ones, and those.
+    """
+    from stages.evaluation.candidates import reply_key
+
+    learnt = pairs.sort("pair_id")
+    number: dict[str, int] = {}
+    of_all = np.array([number.setdefault(reply_key(text), len(number)) for text in learnt["reply"]], np.int64)
+    pool = learnt["reply"].gather(np.unique(of_all, return_index=True)[1]).to_list()
+    chosen = np.sort(draw.permutation(len(learnt))[:most])
+    return learnt[chosen], of_all[chosen], pool
 
 
 def worded_alike(pool: list[str], gold: Rows, nearest: int = 2 * ALIKE) -> Rows:

@@ -31,23 +31,18 @@ def digests(conversations: Iterable[str]) -> npt.NDArray[np.int64]:
     return np.sort(np.frombuffer(b"".join(sorted(found)), np.int64))
 
 
-def write_start(path: Path, model: ContextOnce, conversations: Iterable[str]) -> None:
+def write_start(path: Path, weights: Mapping[str, Tensor], conversations: Iterable[str]) -> None:
     """Write what a model has learnt, in half precision, without its embeddings of words: those are the base's.
 
     Args:
         path: the file.
-        model: trained.
+        weights: of the model, by name.
         conversations: ids of those that it has learnt from.
     """
-    write_tensors(path, {name: part for name, part in model.state_dict().items() if name != _WORDS}, conversations)
-
-
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], conversations: Iterable[str]) -> None:
-    """Write weights by name, as `write_start` does."""
     import torch
     from safetensors.torch import save_file
 
-    kept = {name: part.half().contiguous() for name, part in tensors.items()}
+    kept = {name: part.half().contiguous() for name, part in weights.items() if name != _WORDS}
     save_file({**kept, LEARNT: torch.from_numpy(digests(conversations))}, path)
 
 

@@ -134,7 +134,7 @@ def pairs_of(inputs: Path) -> pl.DataFrame:
 def write_learnt(inputs: Path, path: Path, conversations: list[str]) -> ContextOnce:
     model = ContextOnce(open_bert(inputs / "base"), [0, 2], 1)
     model.score.bias.data.fill_(7.0)
-    write_start(path, model, conversations)
+    write_start(path, model.state_dict(), conversations)
     return model
 
 

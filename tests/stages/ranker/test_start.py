@@ -35,7 +35,7 @@ def erased(**messages: int) -> pl.DataFrame:
 @pytest.fixture
 def start(tmp_path: Path) -> tuple[Path, ContextOnce]:
     model = tiny_ranker()
-    write_start(tmp_path / "start.safetensors", model, TALKS)
+    write_start(tmp_path / "start.safetensors", model.state_dict(), TALKS)
     return tmp_path / "start.safetensors", model
 
 
