@@ -74,8 +74,8 @@ bench: .venv-bench/.installed ## anonymisation against Presidio, scale, and the 
 # uv may take either build of torch; the CUDA packages that one of them brings do not belong in the locks, nor does
 # what calls OpenVINO's vendor. The locks name everything, so they are installed without asking what else is needed.
 lock: ## compile the locks anew from pyproject.toml
-	$(COMPILE) --extra cpu --extra pipeline --extra dev pyproject.toml -o requirements.lock
-	$(COMPILE) --extra cpu --extra pipeline --extra dev --extra bench pyproject.toml -o benchmarks/requirements.lock
+	$(COMPILE) --extra cpu --extra serve --extra pipeline --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra cpu --extra serve --extra pipeline --extra dev --extra bench pyproject.toml -o benchmarks/requirements.lock
 	sed -i -E 's/^(torch==[0-9.]*)\+cpu$$/\1/; /^(nvidia-|cuda-|triton==|openvino-telemetry==)/d' requirements.lock benchmarks/requirements.lock
 
 clean: ## remove what was built; data, releases and .venv stay

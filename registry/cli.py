@@ -11,7 +11,9 @@ import click
 from registry.show.commands import diff, show
 from registry.show.remarks import remarks
 from rejoinder import __version__
-from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, open_store, short, store_option, verify
+from rejoinder.cli import EXAMPLES, Commands, ask, list_installed, short, verify
+from rejoinder.cli_options import open_store, store_option
+from rejoinder.cli_serve import serve
 from rejoinder.parts import PARTS, Kind
 from rejoinder.process import configure_process
 
@@ -60,6 +62,7 @@ def main() -> None:
 
 
 main.add_command(ask)
+main.add_command(serve)
 main.add_command(verify)
 main.add_command(show)
 main.add_command(diff)
@@ -255,3 +258,7 @@ def doctor(root: Path | None) -> None:
         click.echo(f"{title}:")
         for key, value in rows.items():
             click.echo(f"  {key:<24} {value}")
+
+
+if __name__ == "__main__":
+    main(prog_name="rejoinder")

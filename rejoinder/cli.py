@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rejoinder import __version__
+from rejoinder.cli_options import PROVIDERS, open_store, provider_option, store_option
+from rejoinder.cli_serve import serve
 from rejoinder.errors import InputError, RejoinderError
 from rejoinder.process import configure_process
-from rejoinder.release.forms import CPU, CUDA, OPENVINO
 
 if TYPE_CHECKING:
     from rejoinder.store.store import Store
 
-#: What `--provider` calls what runs models.
-PROVIDERS = {"cpu": CPU, "cuda": CUDA, "openvino": OPENVINO}
 EXAMPLES = """\b
 Examples:
   rejoinder ask "I feel lonely"
   printf 'hi\\nhello\\nI feel lonely\\n' | rejoinder ask --trace
+  rejoinder serve
   rejoinder verify
   rejoinder releases
 """
@@ -58,22 +58,14 @@ class Commands(click.Group):
             ) from None
 
 
-store_option = click.option(
-    "--store",
-    "root",
-    type=click.Path(path_type=Path),
-    help="The local store; default: REJOINDER_STORE, else REJOINDER_HOME/store, else .rejoinder/store.",
-)
-_provider_option = click.option(
-    "--provider", type=click.Choice(sorted(PROVIDERS)), help="What computes the vectors; default: the fastest here."
-)
-
-
 @click.group(cls=Commands, epilog=EXAMPLES)
 @click.version_option(__version__, prog_name="rejoinder")
 def main() -> None:
     """Answer from a verified release."""
     configure_process()
+
+
+main.add_command(serve)
 
 
 @main.command(epilog='\b\nExample:\n  rejoinder ask --trace "I feel lonely"')
@@ -96,7 +88,7 @@ def main() -> None:
 )
 @click.option("--seed", type=int, help="Of what is drawn.")
 @store_option
-@_provider_option
+@provider_option
 @click.pass_context
 def ask(
     context: click.Context,
@@ -148,7 +140,7 @@ def _piped_lines() -> list[str]:
 
 @main.command(epilog="\b\nExample:\n  rejoinder verify --store /srv/rejoinder")
 @store_option
-@_provider_option
+@provider_option
 def verify(root: Path | None, provider: str | None) -> None:
     """Prove the current release. Its signature, every byte, and that this machine computes its vectors."""
     from rich.console import Console
@@ -198,20 +190,6 @@ def list_installed(store: Store) -> None:
         again = f"  reissues #{release.reissues}" if release.reissues else ""
         digests = f"vectorizer {short(release.vectorizer_id)}  content {short(release.content)}"
         click.echo(f"{mark} {release}  {release.created}  {digests}{again}")
-
-
-def open_store(root: Path | None) -> Store:
-    """The store that the command line names.
-
-    Args:
-        root: `--store`, or None for the default.
-
-    Returns:
-        The store; it may not exist.
-    """
-    from rejoinder.store.store import Store
-
-    return Store(root) if root else Store.default()
 
 
 def short(digest: str) -> str:

@@ -42,6 +42,16 @@ def configure_process() -> None:
     disable_telemetry()
 
 
+def compute_alone() -> None:
+    """Let every computation run in one thread, unless the user said otherwise: for who answers several at once.
+
+    A second thread of arithmetic halves no short computation, and doubles what it costs; another request is a
+    better use of the core. To be called before anything heavy is imported.
+    """
+    if THREADS not in os.environ:
+        os.environ[THREADS] = os.environ[OPENMP_THREADS] = "1"
+
+
 def disable_telemetry() -> None:
     """Keep ONNX Runtime from making an id for this machine and from calling its vendor."""
     if _set(TELEMETRY, "1") and (loaded := sys.modules.get("onnxruntime")):

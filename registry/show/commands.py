@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rejoinder.cli import open_store, store_option
+from rejoinder.cli_options import open_store, store_option
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rejoinder.cli import open_store, store_option
+from rejoinder.cli_options import open_store, store_option
 from rejoinder.errors import StoreError
 
 if TYPE_CHECKING:

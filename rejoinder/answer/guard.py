@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from rejoinder.answer.reply import Candidate
-from rejoinder.answer.state import State
+from rejoinder.answer.state import State, user_texts
 from rejoinder.parts import GUARD, REMARKS, REPLIES
 from rejoinder.parts.classifier import Probabilities
 from rejoinder.parts.guard import READ, Guard
@@ -20,8 +20,7 @@ def listen(state: State) -> State:
     guard = state.release.guard
     if guard is None:
         return state
-    said = tuple(turn.text for turn in state.dialogue.turns if turn.speaker == "user" and normalize(turn.text))
-    state = replace(state, said=said[-READ:])
+    state = replace(state, said=user_texts(state.dialogue)[-READ:])
     state = replace(state, listed=tuple(map(guard.listed, state.said)))
     return care(state, guard, state.listed) if state.listed and state.listed[-1] else state
 

@@ -7,10 +7,15 @@ What was surely written for such a turn comes before it; then nothing is ranked:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
 
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
+from rejoinder.errors import InputError
 from rejoinder.parts import REMARKS, REPLIES
 from rejoinder.parts.ranker import Ranker
 
@@ -59,6 +64,31 @@ def _ranked(state: State, ranker: Ranker, candidates: list[Candidate]) -> list[C
         for c, more, row in zip(candidates, ranker.added(scores), scores, strict=True)
     ]
     return sorted(judged, key=lambda candidate: -candidate.chosen_by)
+
+
+def relevance(state: State, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Tell how likely each of some texts is the reply, if one of them is.
+
+    Args:
+        state: after `encode`.
+        texts: n of them.
+
+    Returns:
+        float64 [n], which sum to 1: softmax of heads and ranker at the temperature fitted on validation.
+
+    Raises:
+        InputError: if the release has no ranker that is used.
+    """
+    heads, ranker = state.release.heads, state.release.ranker
+    if heads is None or ranker is None or not ranker.is_used or state.vector is None:
+        raise InputError(
+            f"{state.release.release}: expected a release with a ranker, got one without. Next: pull a newer one"
+        )
+    fits = heads.replies(state.release.encoder.encode(texts).vectors) @ state.vector
+    own = [turn.speaker == "bot" for turn in state.read]
+    sums = fits + ranker.added(ranker.scores([turn.text for turn in state.read], own, texts))
+    weights = np.exp((sums.astype(np.float64) - sums.max()) / ranker.temperature)
+    return np.asarray(weights / weights.sum())
 
 
 def drop_weak(state: State) -> State:

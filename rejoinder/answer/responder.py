@@ -5,20 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
 
-from rejoinder.answer.annotate import annotate
+import numpy as np
+import numpy.typing as npt
+
+from rejoinder.answer.annotate import annotate, annotate_all
+from rejoinder.answer.asked import Asked
 from rejoinder.answer.choose import Exploration, choose, explore, is_resort
 from rejoinder.answer.filters import drop_unfit
 from rejoinder.answer.guard import listen, veto, watch
-from rejoinder.answer.rank import drop_weak, rank
+from rejoinder.answer.limit import limit
+from rejoinder.answer.rank import drop_weak, rank, relevance
 from rejoinder.answer.remark import remark
 from rejoinder.answer.reply import Reply, StepTrace, Trace
-from rejoinder.answer.retrieve import encode, retrieve
+from rejoinder.answer.retrieve import encode, retrieve, texts_read
 from rejoinder.answer.route import route
 from rejoinder.answer.state import State, Step
 from rejoinder.dialogue import Dialogue
@@ -38,6 +43,7 @@ STEPS: tuple[Step, ...] = (
     Step("remark", remark),
     Step("filter", drop_unfit, is_quick=True),
     Step("veto", veto, is_quick=True),
+    Step("limit", limit, is_quick=True),
     Step("rank", rank),
     Step("weak", drop_weak, is_quick=True),
     Step("choose", choose, is_quick=True),
@@ -82,12 +88,13 @@ class Responder:
             # No more than can work at once: a late one would only keep others waiting.
             self._workers = ThreadPoolExecutor(usable_cores(), "rejoinder-answer")
 
-    def answer(self, dialogue: Dialogue, today: date | None = None) -> Reply:
+    def answer(self, dialogue: Dialogue, today: date | None = None, asked: Asked | None = None) -> Reply:
         """Answer the last turn of a dialogue.
 
         Args:
             dialogue: oldest turn first.
             today: for what is answered on some days only; by default today, where the release is at home.
+            asked: what the caller wants besides; by default nothing.
 
         Returns:
             The reply and its trace.
@@ -100,7 +107,7 @@ class Responder:
         intents = self._opened.intents
         day = today or (intents.today() if intents is not None else date.min)
         done: list[tuple[State, StepTrace]] = []
-        start = State(self._opened, dialogue, today=day)
+        start = State(self._opened, dialogue, asked or Asked(), today=day)
         is_late = not self._run_in_time(start, done)
         for step in self._steps[len(done) :]:  # of a copy of what was done in time: the worker may go on
             if step.is_quick:
@@ -121,17 +128,51 @@ class Responder:
         Raises:
             InputError: if one of them has no turn.
         """
-        heads = self._opened.heads
-        if heads is not None:
-            read = [turn.text for dialogue in dialogues for turn in dialogue.turns[-heads.turns :]]
-            self._opened.encoder.encode(list(dict.fromkeys(read)))
+        self.encode([text for dialogue in dialogues for text in self.texts_read(dialogue)])
         return [self.answer(dialogue, today) for dialogue in dialogues]
+
+    def texts_read(self, dialogue: Dialogue) -> list[str]:
+        """The texts of a dialogue that an answer encodes."""
+        return texts_read(self._opened, dialogue)
+
+    def encode(self, texts: Sequence[str]) -> None:
+        """Encode in one batch what is not known yet, so that the answers that read it find it."""
+        self._opened.encoder.encode(list(dict.fromkeys(texts)))
+
+    def relevance(self, dialogue: Dialogue, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Tell how likely each of some texts is the reply, if one of them is.
+
+        Args:
+            dialogue: oldest turn first.
+            texts: n of them.
+
+        Returns:
+            float64 [n], which sum to 1.
+
+        Raises:
+            InputError: if the release has no ranker that is used.
+        """
+        return relevance(encode(State(self._opened, dialogue)), texts)
+
+    def annotations(self, texts: Sequence[str]) -> list[dict[str, dict[str, float]]]:
+        """Annotate texts, each a turn of its own.
+
+        Args:
+            texts: n of them.
+
+        Returns:
+            n times, by annotator: the probability of each label.
+
+        Raises:
+            InputError: if the release has no annotators.
+        """
+        return annotate_all(self._opened, texts)
 
     def _run_in_time(self, start: State, done: list[tuple[State, StepTrace]]) -> bool:
         """Run all steps; false if the deadline came first, with what was done by then in `done`."""
         if self._workers is None:
             self._run(start, done, threading.Event())
-            return True
+            return len(done) == len(self._steps)
         working: list[tuple[State, StepTrace]] = []
         is_answered = threading.Event()
         future = self._workers.submit(self._run, start, working, is_answered)
@@ -147,14 +188,17 @@ class Responder:
     def _run(self, state: State, done: list[tuple[State, StepTrace]], is_answered: threading.Event) -> None:
         """Run the steps one by one, as long as anybody waits for them."""
         for step in self._steps:
-            if is_answered.is_set():
+            if is_answered.is_set() or not (step.is_quick or state.asked.is_wanted()):
                 return
             done.append(self._timed(step, state))
             state = done[-1][0]
 
     def _timed(self, step: Step, before: State) -> tuple[State, StepTrace]:
         start = time.perf_counter()
-        after = explore(before, self._options.exploration, self._draw) if step.run is choose else step.run(before)
+        if step.run is choose:
+            after = explore(before, self._options.exploration, self._draw(before.asked.seed))
+        else:
+            after = step.run(before)
         milliseconds = 1000 * (time.perf_counter() - start)
         given = left = _fates(before)
         if after.candidates is not before.candidates:
@@ -162,7 +206,12 @@ class Responder:
         dropped = {why: left[why] - given[why] for why in left if why is not None and left[why] > given[why]}
         return after, StepTrace(step.name, milliseconds, given[None], left[None], dropped)
 
-    def _draw(self) -> float:
+    def _draw(self, seed: int | None) -> Callable[[], float]:
+        if seed is not None:
+            return Random(seed).random  # noqa: S311 (no secret)
+        return self._draw_next
+
+    def _draw_next(self) -> float:
         with self._drawing:
             return self._random.random()
 

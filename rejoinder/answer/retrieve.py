@@ -6,8 +6,10 @@ from dataclasses import replace
 from itertools import islice
 
 from rejoinder.answer.reply import Candidate
-from rejoinder.answer.state import State
+from rejoinder.answer.state import State, user_texts
 from rejoinder.dialogue import Dialogue, Turn
+from rejoinder.parts.guard import READ
+from rejoinder.parts.opened import OpenRelease
 from rejoinder.text import context_text, normalize
 
 
@@ -31,6 +33,15 @@ def encode(state: State) -> State:
         vector=vector,
         sources=tuple(encoded.sources[n] for n in read),
     )
+
+
+def texts_read(release: OpenRelease, dialogue: Dialogue) -> list[str]:
+    """List the texts that `encode` will encode, each once."""
+    if release.heads is None:
+        return [context_text(dialogue.texts, int(release.index.facts["context_turns"]))]
+    read = [turn.text for turn in _last_turns(dialogue, release.heads.turns)]
+    said = [] if release.guard is None else user_texts(dialogue)[-READ:]
+    return list(dict.fromkeys([*read, *said]))
 
 
 def _last_turns(dialogue: Dialogue, most: int) -> list[Turn]:

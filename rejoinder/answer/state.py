@@ -7,10 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import NamedTuple
 
+from rejoinder.answer.asked import Asked
 from rejoinder.answer.reply import Candidate
 from rejoinder.dialogue import Dialogue, Turn
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.opened import OpenRelease
+from rejoinder.text import normalize
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,6 +22,7 @@ class State:
     Attributes:
         release: answers; steps only read it.
         dialogue: what has been said, oldest turn first.
+        asked: what the caller wants besides.
         read: the m last turns that the context is made of, oldest first.
         turns: float32 [m, turn_dim], their vectors; None in a release without heads.
         vector: float32 [dim], the context's.
@@ -44,6 +47,7 @@ class State:
 
     release: OpenRelease
     dialogue: Dialogue
+    asked: Asked = field(default_factory=Asked)
     read: tuple[Turn, ...] = ()
     turns: Vectors | None = None
     vector: Vectors | None = None
@@ -79,6 +83,11 @@ class State:
             return replace(candidate, dropped=why) if why else candidate
 
         return replace(self, candidates=tuple(map(judged, self.candidates)))
+
+
+def user_texts(dialogue: Dialogue) -> tuple[str, ...]:
+    """The user's turns in which anything was said, oldest first."""
+    return tuple(turn.text for turn in dialogue.turns if turn.speaker == "user" and normalize(turn.text))
 
 
 class Step(NamedTuple):

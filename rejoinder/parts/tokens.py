@@ -48,3 +48,18 @@ def token_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
     """
     encodings = tokenizer.encode_batch_fast([normalize(text) for text in texts])
     return [encoding.ids for encoding in encodings]
+
+
+def lengths(tokenizer: Tokenizer, texts: Sequence[str]) -> list[int]:
+    """Count the tokens of whole texts, control tokens left out.
+
+    Args:
+        tokenizer: from `open_tokenizer`; what it cuts is counted.
+        texts: n texts.
+
+    Returns:
+        n counts.
+    """
+    control = tokenizer.num_special_tokens_to_add(False)
+    encodings = tokenizer.encode_batch([normalize(text) for text in texts])
+    return [sum(len(part.ids) - control for part in (whole, *whole.overflowing)) for whole in encodings]

@@ -20,7 +20,7 @@ from rejoinder.parts.choice import open_chosen
 from rejoinder.parts.engines import available_providers, open_engine
 from rejoinder.parts.onnx_guard import check_onnx
 from rejoinder.parts.probes import model_problems
-from rejoinder.parts.tokens import open_tokenizer, token_ids
+from rejoinder.parts.tokens import lengths, open_tokenizer, token_ids
 from rejoinder.release.canonical import Digest, digest_bytes
 from rejoinder.release.forms import Execution, executions_of, model_file
 from rejoinder.release.tokenizer_file import TOKENIZER
@@ -99,6 +99,17 @@ class Vectorizer:
             n lists of token ids, each at most `max_length` long.
         """
         return token_ids(self._tokenizer, texts)
+
+    def lengths(self, texts: Sequence[str]) -> list[int]:
+        """Count tokens, of the whole of each text and without control tokens.
+
+        Args:
+            texts: n texts.
+
+        Returns:
+            n counts.
+        """
+        return lengths(self._tokenizer, texts)
 
     def vocabulary(self) -> Digest:
         """Digest of all tokens and their ids, as the tokenizers library has read them."""

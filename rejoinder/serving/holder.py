@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ Opener = Callable[[Installed], OpenRelease]
 #: Seconds that the whole chain has, as published for such assistants.
 DEADLINE_S = 1.0
 _MB = 1 << 20
+#: Seconds until a release that could not take over is tried again: twice as long each time.
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 300.0
 _SHORT, _LONG = "hi", "how are you today? "
 
 
@@ -52,7 +55,7 @@ class Status:
 
 
 @dataclass(slots=True, eq=False)
-class _Slot:
+class Slot:
     """An open release and who is using it.
 
     Attributes:
@@ -91,8 +94,8 @@ class Holder:
         self._patience = patience
         self._one_swap = threading.Lock()
         self._changed = threading.Condition()  # guards everything below
-        self._slot = _Slot(opened, Responder(opened, options=self._options))
-        self._leaving: list[_Slot] = []
+        self._slot = Slot(opened, Responder(opened, options=self._options))
+        self._leaving: list[Slot] = []
         self._swaps = self._failed = 0
 
     def answer(self, dialogue: Dialogue) -> Reply:
@@ -104,7 +107,7 @@ class Holder:
         Returns:
             The reply; its trace names the release.
         """
-        with self._lease() as slot:
+        with self.lease() as slot:
             return slot.responder.answer(dialogue)
 
     def status(self) -> Status:
@@ -139,22 +142,28 @@ class Holder:
             return slot.opened.release
 
     def follow(
-        self, store: Store, every: float = 1.0, report: Callable[[Exception], None] | None = None
+        self,
+        store: Store,
+        every: float = 1.0,
+        report: Callable[[Exception], None] | None = None,
+        done: Callable[[Release], None] | None = None,
     ) -> Callable[[], None]:
         """Swap whenever a store's current release becomes another one, in a thread of its own.
 
-        A release that cannot take over is reported once, and not tried again before `current` changes.
+        A release that cannot take over is tried again, after ever longer times: memory may be short for a while, or
+        a disk busy. The same failure is reported once.
 
         Args:
             store: to watch.
             every: seconds between looks.
             report: told of every release that could not take over; by default a warning is logged.
+            done: told of every release that has taken over.
 
         Returns:
             A function that ends it, and waits for a swap under way.
         """
         stop = threading.Event()
-        watch = partial(self._watch, store, every, report or _log, stop)
+        watch = partial(self._watch, store, _Following(every, report or _log, done or _unheard), stop)
         thread = threading.Thread(target=watch, name="rejoinder-follow", daemon=True)
         thread.start()
 
@@ -165,21 +174,46 @@ class Holder:
         return end
 
     @contextmanager
-    def _lease(self) -> Iterator[_Slot]:
-        with self._changed:
-            slot = self._slot
-            slot.leases += 1
+    def lease(self) -> Iterator[Slot]:
+        """Use the release that serves at this moment; it stays open as long as it is used.
+
+        Yields:
+            The release and what answers with it.
+        """
+        slot = self.take()
         try:
             yield slot
         finally:
-            with self._changed:
-                slot.leases -= 1
-                self._changed.notify_all()
-                last = slot.overdue and slot.leases == 0
-            if last:
-                self._leave(slot)
+            self.put_back(slot)
 
-    def _open_beside(self, installed: Installed) -> _Slot:
+    def take(self, slot: Slot | None = None) -> Slot:
+        """Take the release that serves at this moment; it stays open until it is put back.
+
+        Args:
+            slot: one that is taken already, to be taken once more; by default the one that serves.
+
+        Returns:
+            The release and what answers with it.
+        """
+        with self._changed:
+            taken = slot or self._slot
+            taken.leases += 1
+            return taken
+
+    def put_back(self, slot: Slot) -> None:
+        """Put back what was taken; a former release that nobody uses any more is closed.
+
+        Args:
+            slot: from `take`, once.
+        """
+        with self._changed:
+            slot.leases -= 1
+            self._changed.notify_all()
+            last = slot.overdue and slot.leases == 0
+        if last:
+            self._leave(slot)
+
+    def _open_beside(self, installed: Installed) -> Slot:
         serving = self._slot.opened
         try:
             _check_room(installed, serving.provider)
@@ -192,39 +226,81 @@ class Holder:
         finally:
             give_back()
 
-    def _replace(self, slot: _Slot) -> _Slot:
+    def _replace(self, slot: Slot) -> Slot:
         with self._changed:
             old, self._slot = self._slot, slot
             self._leaving.append(old)
             self._swaps += 1
             return old
 
-    def _drain(self, old: _Slot) -> None:
+    def _drain(self, old: Slot) -> None:
         with self._changed:
             old.overdue = not self._changed.wait_for(lambda: old.leases == 0, self._patience)
         if not old.overdue:
             self._leave(old)
 
-    def _leave(self, slot: _Slot) -> None:
+    def _leave(self, slot: Slot) -> None:
         slot.opened.close()
         with self._changed:
             self._leaving.remove(slot)
 
-    def _watch(
-        self, store: Store, every: float, report: Callable[[Exception], None], stop: threading.Event
-    ) -> None:
-        seen: bytes | None = None
-        while not stop.wait(every):
-            mark = _mark(store)
-            if mark == seen:
+    def _watch(self, store: Store, following: _Following, stop: threading.Event) -> None:
+        while not stop.wait(following.every):
+            if not following.is_due(_mark(store)):
                 continue
-            seen = mark
             try:
                 installed = store.current()
                 if installed.release.digest != self.status().release.digest:
-                    self.swap(installed)
+                    following.done(self.swap(installed))
+                following.succeeded()
             except Exception as error:  # the watch outlives whatever is wrong with one release
-                report(error)
+                following.failed(error)
+
+
+@dataclass(slots=True)
+class _Following:
+    """What is known of a store that is followed, and when it is tried again.
+
+    Attributes:
+        every: seconds between looks.
+        report: told of failures.
+        done: told of releases that have taken over.
+        mark: what `current` said when it was last tried.
+        pause: seconds until the next try; 0 if the last one succeeded.
+        next_try: moment of `time.monotonic`.
+        told: the last failure that was reported.
+    """
+
+    every: float
+    report: Callable[[Exception], None]
+    done: Callable[[Release], None]
+    mark: bytes | None = None
+    pause: float = 0.0
+    next_try: float = 0.0
+    told: str = ""
+
+    def is_due(self, mark: bytes) -> bool:
+        """Whether to try: `current` has changed, or the last try failed long enough ago."""
+        if mark != self.mark:
+            self.mark, self.pause, self.told = mark, 0.0, ""
+            return True
+        return self.pause > 0 and time.monotonic() >= self.next_try
+
+    def succeeded(self) -> None:
+        """Take note that the release serves."""
+        self.pause, self.told = 0.0, ""
+
+    def failed(self, error: Exception) -> None:
+        """Take note of a failure, report it if it is a new one, and wait twice as long as before."""
+        self.pause = min(_LONGEST_PAUSE, 2 * self.pause or _FIRST_PAUSE)
+        self.next_try = time.monotonic() + self.pause
+        if str(error) != self.told:
+            self.told = str(error)
+            self.report(error)
+
+
+def _unheard(release: Release) -> None:
+    """Nobody wants to know."""
 
 
 def _mark(store: Store) -> bytes:
@@ -244,14 +320,14 @@ def _check_room(installed: Installed, provider: str | None) -> None:
         )
 
 
-def _warmed_up(opened: OpenRelease, options: Options) -> _Slot:
+def _warmed_up(opened: OpenRelease, options: Options) -> Slot:
     """Encode and search once, so that the first request does not pay for what is set up on first use."""
     try:
         for text in (_SHORT, _LONG * opened.vectorizer.spec.max_length):
             vectors = opened.vectorizer.encode([text])  # not by the encoder: its caches may spare the model
             context = vectors[0] if opened.heads is None else opened.heads.context(vectors, [False])
             opened.index.nearest(context, int(opened.index.facts["candidates"]))
-        return _Slot(opened, Responder(opened, options=options))
+        return Slot(opened, Responder(opened, options=options))
     except BaseException:
         opened.close()
         raise

@@ -53,6 +53,7 @@ def test_the_trace_tells_of_every_step_what_went_in_and_out_and_why(opened: Open
         ("remark", found, found, {}),
         ("filter", found, found - reasons.total(), dict(reasons)),
         ("veto", found - reasons.total(), found - reasons.total(), {}),
+        ("limit", found - reasons.total(), found - reasons.total(), {}),
         ("rank", found - reasons.total(), found - reasons.total(), {}),
         ("weak", found - reasons.total(), found - reasons.total(), {}),
         ("choose", found - reasons.total(), found - reasons.total(), {}),

@@ -1,0 +1,1 @@
+"""The port: what other people's clients and a browser speak, and nothing of how an answer is made."""

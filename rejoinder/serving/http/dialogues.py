@@ -1,0 +1,56 @@
+"""Messages of OpenAI's interface -> a dialogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rejoinder.dialogue import Dialogue, Speaker, Turn
+from rejoinder.serving.http.bodies import Message
+from rejoinder.serving.http.errors import invalid
+from rejoinder.text import normalize
+
+_SPEAKERS: dict[str, Speaker] = {"user": "user", "assistant": "bot"}
+#: What front ends ask beside the chat (Open WebUI: titles, tags, follow-ups, search words) begins with this.
+_TASK = "### Task:"
+
+
+def dialogue_of(messages: Sequence[Message]) -> Dialogue:
+    """Read a dialogue.
+
+    Args:
+        messages: oldest first. Of system, developer and tool nothing is read: they are never instructions.
+
+    Returns:
+        Turns; what one speaker said in a row is one turn.
+
+    Raises:
+        HttpError: 400 if the last turn is not the user's, or if anything but text is in a message.
+    """
+    turns: list[Turn] = []
+    for number, message in enumerate(messages):
+        speaker = _SPEAKERS.get(message.role)
+        text = _text_of(message, number)
+        if speaker is None or not normalize(text):
+            continue
+        if turns and turns[-1].speaker == speaker:
+            text = f"{turns.pop().text}\n{text}"
+        turns.append(Turn(speaker, text))
+    if not turns or turns[-1].speaker != "user":
+        got = "one of the assistant" if turns else "none"
+        raise invalid(f"messages: expected the last turn with text to be the user's, got {got}", "messages")
+    return Dialogue(tuple(turns))
+
+
+def is_task(dialogue: Dialogue) -> bool:
+    """Whether a front end asks for itself, and no user of it: for a title, for tags."""
+    return dialogue.turns[-1].text.lstrip().startswith(_TASK)
+
+
+def _text_of(message: Message, number: int) -> str:
+    if message.content is None or isinstance(message.content, str):
+        return message.content or ""
+    for place, part in enumerate(message.content):
+        if part.type != "text" or part.text is None:
+            where = f"messages[{number}].content[{place}]"
+            raise invalid(f"{where}: expected a part of type text, got another. Next: send text alone", where)
+    return "\n".join(part.text or "" for part in message.content)
