@@ -64,7 +64,7 @@ def test_every_command_of_the_readme_exists(command: str) -> None:
         assert importlib.util.find_spec(words[1]) is not None
         assert words[1] != "stages" or words[2] in STAGES
     else:
-        assert program in {"git", "cd", "pip", "source", "cp"}
+        assert program in {"git", "cd", "pip", "source", "cp", "curl"}
 
 
 def test_the_tree_of_the_readme_is_the_tree() -> None:

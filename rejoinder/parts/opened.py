@@ -7,6 +7,7 @@ imported before. All problems are collected, then raised once.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from rejoinder.parts import (
     in_order,
 )
 from rejoinder.parts.opening import Opening, PartModule, module_of
+from rejoinder.process import usable_cores
 from rejoinder.release.document import Release
 from rejoinder.release.forms import Execution, executions_of
 from rejoinder.release.manifest import Manifest, file_problems, read_manifest
@@ -248,12 +250,17 @@ def prove_the_rest(installed: Installed, opened: OpenRelease) -> tuple[list[Exec
 def _probed(
     installed: Installed, manifests: Mapping[Kind, Manifest], parts: Mapping[Kind, Any]
 ) -> Iterator[Problem]:
-    """Probe every open part."""
+    """Probe every open part, several at once: half of opening a release is this."""
     tolerance = parts[VECTORIZER.bundle].execution.stored
-    for part in in_order(parts):
+
+    def probed(part: Part) -> list[Problem]:
         kind = part.bundle
         opening = Opening(installed.bundles[kind], manifests[kind], None, parts, tolerance=tolerance)
-        yield from module_of(part).probe(opening, parts[kind])
+        return list(module_of(part).probe(opening, parts[kind]))
+
+    with ThreadPoolExecutor(usable_cores(), "rejoinder-probe") as pool:
+        for problems in pool.map(probed, in_order(parts)):
+            yield from problems
 
 
 def open_model(directory: Path) -> tuple[Vectorizer, Manifest]:

@@ -27,11 +27,13 @@ from rejoinder.serving.holder import Holder
 from rejoinder.serving.http.app import make_app
 from rejoinder.serving.http.context import Context
 from rejoinder.serving.http.ids import CompletionIds
+from rejoinder.serving.http.protocol import TimedProtocol
 from rejoinder.serving.http.security import Access
 from rejoinder.serving.journal import Journal
 from rejoinder.serving.metrics import Metrics, preset
 from rejoinder.serving.service import Service
 from rejoinder.serving.settings import Settings
+from rejoinder.serving.telemetry import open_tracer
 from rejoinder.store.store import Store
 
 #: Seconds that requests have to end in once the server was told to.
@@ -62,7 +64,7 @@ def serve(settings: Settings, listening: socket.socket, worker: int = 0) -> None
     bounds = Bounds(settings.rows, settings.queue_rows, settings.wait_s)
     service = Service(holder, threads, bounds, deadline_s=settings.deadline_s, on_batch=metrics.batches.observe)
     journal = _journal(settings, key, worker, metrics) if settings.log else None
-    context = Context(service, metrics, CompletionIds(key), journal, say)
+    context = Context(service, metrics, CompletionIds(key), journal, say, open_tracer())
     release = holder.status().release
     metrics.serving(release, __version__)
 
@@ -113,6 +115,7 @@ def _config(settings: Settings, context: Context, end: Callable[[], None]) -> uv
         timeout_graceful_shutdown=DRAIN_S - 1,
         timeout_keep_alive=30,
         limit_concurrency=_MOST_CONNECTIONS,
+        http=TimedProtocol,
         ws="none",
     )
 

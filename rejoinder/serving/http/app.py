@@ -29,6 +29,7 @@ from rejoinder.serving.http.rerank import rerank
 from rejoinder.serving.http.security import Access, Doorkeeper
 from rejoinder.serving.http.status import health, info, metrics, ready
 from rejoinder.serving.metrics import Metrics
+from rejoinder.serving.telemetry import Tracing
 
 PAGE = Path(__file__).parent.parent / "page"
 
@@ -38,6 +39,7 @@ async def page(request: Request) -> Response:
     return FileResponse(PAGE / "index.html")
 
 
+FEEDBACK = "/v1/conversations/{conversation}/feedback"
 #: The three paths of one interface that clients use.
 _RERANK = ("/v1/rerank", "/v2/rerank", "/rerank")
 ROUTES = (
@@ -51,7 +53,7 @@ ROUTES = (
     Route("/v1/annotate", annotate, methods=["POST"]),
     Route("/v1/reply", reply, methods=["POST"]),
     Route("/v1/reactions", react, methods=["POST"]),
-    Route("/v1/conversations/{conversation}/feedback", feed_back, methods=["POST"]),
+    Route(FEEDBACK, feed_back, methods=["POST"]),
     Route("/openapi.json", openapi),
     Route("/health", health),
     Route("/ready", ready),
@@ -59,6 +61,13 @@ ROUTES = (
     Route("/metrics", metrics),
 )
 _KNOWN = frozenset(route.path for route in ROUTES if isinstance(route, Route))
+
+
+def name_of(path: str) -> str:
+    """Tell what a path is called: by no id that a client chose."""
+    if path in _KNOWN:
+        return path
+    return FEEDBACK if path.startswith("/v1/conversations/") else "other"
 
 
 class Counting:
@@ -83,8 +92,7 @@ class Counting:
         try:
             await self._app(scope, receive, send_counted)
         finally:
-            path = scope["path"]
-            name = path if path in _KNOWN else "/v1/conversations" if path.endswith("/feedback") else "other"
+            name = name_of(scope["path"])
             self._metrics.requests.labels(name, str(status[0])).inc()
             self._metrics.seconds.labels(name).observe(time.perf_counter() - started)
 
@@ -108,7 +116,11 @@ def make_app(context: Context, access: Access, on_end: Callable[[], None] = lamb
 
     app = Starlette(
         routes=ROUTES,
-        middleware=[Middleware(Counting, metrics=context.metrics), Middleware(Doorkeeper, access=access)],
+        middleware=[
+            *([Middleware(Tracing, tracer=context.tracer, name_of=name_of)] if context.tracer is not None else []),
+            Middleware(Counting, metrics=context.metrics),
+            Middleware(Doorkeeper, access=access),
+        ],
         exception_handlers={
             HttpError: on_http_error,
             RejoinderError: on_our_error,

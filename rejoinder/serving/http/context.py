@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from opentelemetry.trace import Tracer
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -34,6 +35,7 @@ class Context:
         ids: makes and checks completion ids.
         journal: the decision log; None where none is kept.
         say: tells events.
+        tracer: takes traces; None where nobody asks for them.
         limits: of votes.
         is_draining: whether nothing new should come.
         started: moment of `time.time`.
@@ -44,6 +46,7 @@ class Context:
     ids: CompletionIds
     journal: Journal | None
     say: Say
+    tracer: Tracer | None = None
     limits: VoteLimits = field(default_factory=VoteLimits)
     is_draining: bool = False
     started: float = field(default_factory=time.time)

@@ -11,9 +11,10 @@ from rejoinder.answer.show import as_dict
 from rejoinder.dialogue import Dialogue
 from rejoinder.release.document import Release
 from rejoinder.serving.decisions import record
-from rejoinder.serving.http.context import Context, headers_of
+from rejoinder.serving.http.context import Context, headers_of, model_name
 from rejoinder.serving.http.forms import finish_reason
 from rejoinder.serving.service import Answer, Made
+from rejoinder.serving.telemetry import tell_steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,8 @@ class Exchange:
             self.release = slot.opened.release
             made = await service.reply(self.dialogue, self.asked, self.n, slot)
         self.context.metrics.answered(made.value.reply, made.waited_s)
+        if self.context.tracer is not None:
+            tell_steps(self.context.tracer, made.value.reply, model_name(made.release), made.waited_s)
         if self.context.journal is not None:
             self.context.journal.answer(made.value.reply, self.dialogue, self._told(made))
         return Given(made)
