@@ -42,6 +42,13 @@ Examples:
 )
 @click.option("--queue", "queue_rows", default=64, show_default=True, type=click.IntRange(1), help="That may wait.")
 @click.option(
+    "--queue-ms",
+    default=250.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="That one may have to wait, by the pace of late; who would wait longer is told to come back. 0: any.",
+)
+@click.option(
     "--deadline-ms",
     default=1000.0,
     show_default=True,
@@ -81,6 +88,7 @@ def serve(**given: Any) -> None:
         token=_token(given["token_file"]),
         hosts=tuple(name.lower() for name in given["hosts"]),
         wait_s=given["batch_wait_ms"] / 1000,
+        queue_s=given["queue_ms"] / 1000,
         deadline_s=given["deadline_ms"] / 1000,
         log=not given["no_log"],
         follow_s=0.0 if given["no_follow"] else 1.0,

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 from rejoinder.errors import RejoinderError
 
 T = TypeVar("T")
+_NEWEST = 0.1  # weight of the last batch in the pace of late
 
 
 class QueueFullError(RejoinderError):
@@ -34,11 +35,13 @@ class Bounds:
     Attributes:
         rows: most of a batch; a job of more is a batch of its own.
         queue_rows: most that may wait; what comes then is refused.
+        queue_s: seconds that one may have to wait, by the pace of late; what would wait longer is refused. 0: any.
         wait_s: seconds that the first of a batch waits for company, if fewer rows are there.
     """
 
     rows: int = 16
     queue_rows: int = 64
+    queue_s: float = 0.0
     wait_s: float = 0.0
 
 
@@ -100,6 +103,7 @@ class Batcher:
         self._waiting: deque[Job[Any]] = deque()
         self._changed = threading.Condition()  # guards everything here
         self._rows, self._idle, self._is_closed = 0, 0, False
+        self._unfinished, self._row_s = 0, 0.0
         self._threads = [
             threading.Thread(target=self._serve, name=f"rejoinder-batch-{n}", daemon=True) for n in range(threads)
         ]
@@ -127,15 +131,30 @@ class Batcher:
         with self._changed:
             if self._is_closed:
                 raise ClosedError("the server is going away: expected one that serves. Next: ask again")
-            if self._rows and self._rows + job.rows > self._bounds.queue_rows:
-                raise QueueFullError(
-                    f"too many requests: expected at most {self._bounds.queue_rows} rows to wait, "
-                    f"got {self._rows} and {job.rows} more. Next: ask again in a second"
-                )
+            self._check_room(job.rows)
             self._waiting.append(job)
             self._rows += job.rows
+            self._unfinished += job.rows
             self._changed.notify()
+        job.answer.add_done_callback(lambda _: self._finish(job.rows))
         return job.answer
+
+    def _check_room(self, rows: int) -> None:
+        bounds, wait_s = self._bounds, self._unfinished * self._row_s / len(self._threads)
+        if self._rows and self._rows + rows > bounds.queue_rows:
+            raise QueueFullError(
+                f"too many requests: expected at most {bounds.queue_rows} rows to wait, got {self._rows} and "
+                f"{rows} more. Next: ask again in a second"
+            )
+        if bounds.queue_s and self._rows and wait_s > bounds.queue_s:
+            raise QueueFullError(
+                f"too many requests: expected to wait {bounds.queue_s:g} s at most, got {wait_s:.2f} s. "
+                "Next: ask again in a second"
+            )
+
+    def _finish(self, rows: int) -> None:
+        with self._changed:
+            self._unfinished -= rows
 
     def close(self) -> None:
         """Answer what is waiting, and end the threads."""
@@ -152,6 +171,13 @@ class Batcher:
             for job in wanted:
                 job.waited_s = now - job.queued
             _run_safely(self._run, wanted)
+            self._learn_pace(sum(job.rows for job in wanted), time.monotonic() - now)
+
+    def _learn_pace(self, rows: int, seconds: float) -> None:
+        if rows:
+            with self._changed:
+                share = _NEWEST if self._row_s else 1.0
+                self._row_s += share * (seconds / rows - self._row_s)
 
     def _take(self) -> list[Job[Any]] | None:
         """Wait for jobs, and take a fair share of them; None when closed and nothing waits."""

@@ -61,7 +61,7 @@ def serve(settings: Settings, listening: socket.socket, worker: int = 0) -> None
     key = decisions_key()
     holder = _open(settings)
     threads = settings.threads or usable_cores()
-    bounds = Bounds(settings.rows, settings.queue_rows, settings.wait_s)
+    bounds = Bounds(settings.rows, settings.queue_rows, settings.queue_s, settings.wait_s)
     service = Service(holder, threads, bounds, deadline_s=settings.deadline_s, on_batch=metrics.batches.observe)
     journal = _journal(settings, key, worker, metrics) if settings.log else None
     context = Context(service, metrics, CompletionIds(key), journal, say, open_tracer())

@@ -28,6 +28,7 @@ class Settings:
         threads: of each process that answer at once; 0 for one a core.
         rows: most that one thread answers together.
         queue_rows: most that may wait in a process.
+        queue_s: seconds that one may have to wait, by the pace of late; 0 for any.
         wait_s: seconds that the first of a batch waits for company.
         deadline_s: seconds for a reply; what is not ready by then is left out.
         explore: share of answers that are drawn among the best candidates.
@@ -49,6 +50,7 @@ class Settings:
     threads: int = 0
     rows: int = 16
     queue_rows: int = 64
+    queue_s: float = 0.25
     wait_s: float = 0.0
     deadline_s: float = 1.0
     explore: float = 0.0

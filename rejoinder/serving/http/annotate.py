@@ -6,8 +6,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rejoinder.answer.asked import Asked
-from rejoinder.dialogue import Dialogue, Turn
-from rejoinder.serving.http.bodies import AnnotateRequest, ReplyRequest, read_body
+from rejoinder.dialogue import Dialogue
+from rejoinder.serving.http.bodies import AnnotateRequest, Message, ReplyRequest, read_body
 from rejoinder.serving.http.context import check_model, context_of, headers_of, model_name, respond, unless_left
 from rejoinder.serving.http.dialogues import dialogue_of
 from rejoinder.serving.http.errors import invalid
@@ -53,6 +53,4 @@ def _dialogue(body: ReplyRequest) -> Dialogue:
         raise invalid("body: expected either text or messages, got both or none", "text")
     if body.messages is not None:
         return dialogue_of(body.messages)
-    if not normalize(body.text or ""):
-        raise invalid("text: expected one that is not empty, got one that is", "text")
-    return Dialogue((Turn("user", body.text or ""),))
+    return dialogue_of([Message("user", body.text)])

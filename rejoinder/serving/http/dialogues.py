@@ -12,6 +12,8 @@ from rejoinder.text import normalize
 _SPEAKERS: dict[str, Speaker] = {"user": "user", "assistant": "bot"}
 #: What front ends ask beside the chat (Open WebUI: titles, tags, follow-ups, search words) begins with this.
 _TASK = "### Task:"
+#: Characters of a turn that are read, its last ones: some five pages. A million would take four seconds.
+_MOST_READ = 20_000
 
 
 def dialogue_of(messages: Sequence[Message]) -> Dialogue:
@@ -21,7 +23,7 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
         messages: oldest first. Of system, developer and tool nothing is read: they are never instructions.
 
     Returns:
-        Turns; what one speaker said in a row is one turn.
+        Turns; what one speaker said in a row is one turn. Of a very long one the end is read.
 
     Raises:
         HttpError: 400 if the last turn is not the user's, or if anything but text is in a message.
@@ -34,7 +36,7 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
             continue
         if turns and turns[-1].speaker == speaker:
             text = f"{turns.pop().text}\n{text}"
-        turns.append(Turn(speaker, text))
+        turns.append(Turn(speaker, text[-_MOST_READ:]))
     if not turns or turns[-1].speaker != "user":
         got = "one of the assistant" if turns else "none"
         raise invalid(f"messages: expected the last turn with text to be the user's, got {got}", "messages")
