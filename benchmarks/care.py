@@ -15,8 +15,7 @@ import click
 from benchmarks.judge import kappa, wilson
 from benchmarks.report import examples, heading, out_option, publish, table
 from rejoinder.answer.responder import Responder
-from rejoinder.cli import Commands
-from rejoinder.cli_options import open_store, store_option
+from rejoinder.cli_options import Commands, open_store, store_option
 from rejoinder.dialogue import Dialogue
 from rejoinder.parts.opened import open_release
 from stages.benchmark.suites import Case, read_suite

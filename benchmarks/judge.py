@@ -21,8 +21,7 @@ import polars as pl
 
 from benchmarks.report import examples, heading, out_option, publish, table
 from rejoinder.answer.responder import Responder
-from rejoinder.cli import Commands
-from rejoinder.cli_options import open_store, store_option
+from rejoinder.cli_options import Commands, open_store, store_option
 from rejoinder.dialogue import Dialogue
 from rejoinder.parts.opened import open_release
 from rejoinder.release.canonical import Digest

@@ -7,14 +7,15 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rejoinder import __version__
-from rejoinder.cli_options import PROVIDERS, open_store, provider_option, store_option
+from rejoinder.cli_decisions import decisions
+from rejoinder.cli_options import PROVIDERS, Commands, open_store, provider_option, store_option
 from rejoinder.cli_serve import serve
-from rejoinder.errors import InputError, RejoinderError
+from rejoinder.errors import InputError
 from rejoinder.process import configure_process
 
 if TYPE_CHECKING:
@@ -25,37 +26,10 @@ Examples:
   rejoinder ask "I feel lonely"
   printf 'hi\\nhello\\nI feel lonely\\n' | rejoinder ask --trace
   rejoinder serve
+  rejoinder decisions list
   rejoinder verify
   rejoinder releases
 """
-
-
-class Commands(click.Group):
-    """A group whose commands fail with one message instead of a traceback."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command.
-
-        Args:
-            ctx: click's context.
-
-        Returns:
-            What the command returns.
-
-        Raises:
-            click.ClickException: in place of every error raised on purpose.
-        """
-        try:
-            return super().invoke(ctx)
-        except RejoinderError as error:
-            raise click.ClickException(str(error)) from None
-        except ModuleNotFoundError as error:
-            if error.name not in ("onnxruntime", "faiss"):
-                raise
-            raise click.ClickException(
-                f"{error.name} is not installed: expected one of the extras. "
-                "Next: pip install 'rejoinder[cpu]', or 'rejoinder[gpu]'"
-            ) from None
 
 
 @click.group(cls=Commands, epilog=EXAMPLES)
@@ -66,6 +40,7 @@ def main() -> None:
 
 
 main.add_command(serve)
+main.add_command(decisions)
 
 
 @main.command(epilog='\b\nExample:\n  rejoinder ask --trace "I feel lonely"')

@@ -1,4 +1,4 @@
-"""The commands on the decision log: list, show, erase."""
+"""The commands on the decision log: list, show, erase. `rejoinder.cli` mounts them, and tells their errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 
 import click
-
-from rejoinder.cli import Commands
 
 EXAMPLES = """\b
 Examples:
@@ -23,7 +21,7 @@ _folder_option = click.option(
 )
 
 
-@click.group(cls=Commands, epilog=EXAMPLES)
+@click.group(epilog=EXAMPLES)
 def decisions() -> None:
     """Look into what a server has logged, or erase from it."""
 

@@ -1,12 +1,13 @@
-"""Options that several commands share."""
+"""What several commands share: how they fail, and their options."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from rejoinder.errors import RejoinderError
 from rejoinder.release.forms import CPU, CUDA, OPENVINO
 
 if TYPE_CHECKING:
@@ -14,6 +15,35 @@ if TYPE_CHECKING:
 
 #: What `--provider` calls what runs models.
 PROVIDERS = {"cpu": CPU, "cuda": CUDA, "openvino": OPENVINO}
+
+
+class Commands(click.Group):
+    """A group whose commands fail with one message instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command.
+
+        Args:
+            ctx: click's context.
+
+        Returns:
+            What the command returns.
+
+        Raises:
+            click.ClickException: in place of every error raised on purpose.
+        """
+        try:
+            return super().invoke(ctx)
+        except RejoinderError as error:
+            raise click.ClickException(str(error)) from None
+        except ModuleNotFoundError as error:
+            if error.name not in ("onnxruntime", "faiss"):
+                raise
+            raise click.ClickException(
+                f"{error.name} is not installed: expected one of the extras. "
+                "Next: pip install 'rejoinder[cpu]', or 'rejoinder[gpu]'"
+            ) from None
+
 
 store_option = click.option(
     "--store",

@@ -4,6 +4,10 @@
     ├── InputError            the caller's words or arguments cannot be used
     ├── StoreError            nothing is installed, or the store is not in order
     ├── SwapError             a new release could not take over; the old one goes on serving
+    ├── QueueFullError        more is waiting than can be answered in time
+    ├── ClosedError           the server is going away
+    ├── TooLateError          the time of a request was up before it was answered
+    ├── HttpError             a request cannot be served: rejoinder.serving.http.errors
     ├── BundleError           a bundle or release was refused; carries every problem found
     │   ├── FormatError       not one of our documents, or of a format this version cannot read
     │   ├── SignatureError    not signed by a key that this machine trusts
@@ -51,6 +55,18 @@ class StoreError(RejoinderError):
 
 class SwapError(RejoinderError):
     """A new release could not take over; the old one goes on serving."""
+
+
+class QueueFullError(RejoinderError):
+    """More is waiting than can be answered in time."""
+
+
+class ClosedError(RejoinderError):
+    """The server is going away and takes nothing new."""
+
+
+class TooLateError(RejoinderError):
+    """The time of a request was up before it was answered."""
 
 
 class BundleError(RejoinderError):

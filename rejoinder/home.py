@@ -6,6 +6,8 @@ HOME/keys/                     private keys that were made here
 HOME/champion/                 the store from which the benchmark opens the champion
 HOME/accepted/snapshot.json    what later data are compared with
 HOME/anonymize.key             the secret behind pseudonyms, unless `REJOINDER_ANONYMIZE_KEY` holds it
+HOME/decisions/                what `rejoinder serve` has answered, and how people reacted
+HOME/decisions.key             the secret behind ids in it, unless `REJOINDER_DECISIONS_KEY` holds it
 HOME/server/                   the MLflow server that `deploy.mlflow_server` runs
 """
 

@@ -155,6 +155,7 @@ def test_few_files_name_a_kind() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and node.value in names
     }
-    outside = {path for path in naming if not path.startswith("rejoinder/parts/")}
+    # OpenAI's interface has words of its own: "model", "index".
+    outside = {path for path in naming if not path.startswith(("rejoinder/parts/", "rejoinder/serving/http/"))}
     assert outside == NAMED_IN
     assert len(NAMED_IN) <= 8

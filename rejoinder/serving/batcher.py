@@ -14,18 +14,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from rejoinder.errors import RejoinderError
+from rejoinder.errors import ClosedError, QueueFullError
 
 T = TypeVar("T")
 _NEWEST = 0.1  # weight of the last batch in the pace of late
-
-
-class QueueFullError(RejoinderError):
-    """More is waiting than can be answered in time."""
-
-
-class ClosedError(RejoinderError):
-    """The server is going away and takes nothing new."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,16 @@ import numpy.typing as npt
 from rejoinder.answer.asked import Asked
 from rejoinder.answer.reply import Reply
 from rejoinder.dialogue import Dialogue
-from rejoinder.errors import RejoinderError
+from rejoinder.errors import QueueFullError, RejoinderError, TooLateError
 from rejoinder.parts.arrays import Vectors
 from rejoinder.release.document import Release
-from rejoinder.serving.batcher import Batcher, Bounds, Job, QueueFullError
+from rejoinder.serving.batcher import Batcher, Bounds, Job
 from rejoinder.serving.holder import Holder, Slot
 
 T = TypeVar("T")
 _PIECE = 32  # texts of an embedding request that are one job, so that no chat waits for thousands
 _RETRY_S = 0.05
 _RANKED = 8  # documents that count for a row
-
-
-class TooLateError(RejoinderError):
-    """The time of a request was up before it was answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,8 @@ class Keeper:
         """Look after the log until `stop`."""
         while not self._is_stopped:
             self.look()
-            self.nudge.wait(self._limits.watch_s)
+            if not self._is_stopped:  # `look` may have taken the nudge of `stop` for another
+                self.nudge.wait(self._limits.watch_s)
 
     def stop(self) -> None:
         """End `run`, soon."""

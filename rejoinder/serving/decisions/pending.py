@@ -41,12 +41,12 @@ class Pending:
         self._limits = limits
         self._changed = threading.Condition(threading.Lock())  # guards everything below
         self._items: list[Item] = []
-        self._bytes = 0
+        self._records = self._bytes = 0
         self._since = 0.0
         self._is_urgent = self._is_closed = False
 
     def __len__(self) -> int:
-        return len(self._items)
+        return self._records
 
     def put(self, item: Item) -> str | None:
         """Add an item.
@@ -66,6 +66,7 @@ class Pending:
             if not self._items:
                 self._since = time.monotonic()
             self._items.append(item)
+            self._records += bool(item.line)
             self._bytes += len(item.line)
             self._is_urgent |= item.durable
             if wakes:
@@ -85,7 +86,9 @@ class Pending:
             until = None if patience is None else time.monotonic() + patience
             while (left := self._wait(until)) is None or left > 0:
                 self._changed.wait(left)
-            items, self._items, self._bytes, self._is_urgent = self._items, [], 0, False
+            items, self._items = self._items, []
+            self._records = self._bytes = 0
+            self._is_urgent = False
             return items, self._is_closed
 
     def close(self) -> None:
@@ -104,5 +107,5 @@ class Pending:
         return None if until is None else until - time.monotonic()
 
     def _has_no_room(self, item: Item) -> bool:
-        is_too_many = len(self._items) >= self._limits.queue_records
+        is_too_many = self._records >= self._limits.queue_records
         return is_too_many or self._bytes + len(item.line) > self._limits.queue_bytes

@@ -10,11 +10,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from rejoinder.answer.reply import Candidate, Reply
-from rejoinder.dialogue import Dialogue
-from rejoinder.serving.decisions.pseudonyms import Keyer
+if TYPE_CHECKING:  # who reads a log, as the pipeline does, needs nothing of how answers are made
+    from rejoinder.answer.reply import Candidate, Reply
+    from rejoinder.dialogue import Dialogue
+    from rejoinder.serving.decisions.pseudonyms import Keyer
 
 Record = dict[str, Any]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -53,7 +52,7 @@ ROUTES = (
     Route("/v1/annotate", annotate, methods=["POST"]),
     Route("/v1/reply", reply, methods=["POST"]),
     Route("/v1/reactions", react, methods=["POST"]),
-    Route(FEEDBACK, feed_back, methods=["POST"]),
+    Route(FEEDBACK.replace("}", ":path}"), feed_back, methods=["POST"]),  # an id may hold a slash
     Route("/openapi.json", openapi),
     Route("/health", health),
     Route("/ready", ready),
@@ -97,6 +96,33 @@ class Counting:
             self._metrics.seconds.labels(name).observe(time.perf_counter() - started)
 
 
+class Catching:
+    """ASGI middleware: answers where a fault of ours ended a request. What it says may hold a text: nobody hears it."""
+
+    def __init__(self, app: ASGIApp, context: Context) -> None:
+        """Stand before an app."""
+        self._app, self._context = app, context
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or tell that it failed."""
+        has_begun = False
+
+        async def send_noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        except Exception as error:
+            if scope["type"] != "http":
+                raise
+            response = await _on_fault(self._context, Request(scope), error)
+            if has_begun:  # the client must notice that something is missing
+                raise ConnectionError("a fault after the answer had begun") from None
+            await response(scope, receive, send)
+
+
 def make_app(context: Context, access: Access, on_end: Callable[[], None] = lambda: None) -> Starlette:
     """Put the app together.
 
@@ -120,12 +146,12 @@ def make_app(context: Context, access: Access, on_end: Callable[[], None] = lamb
             *([Middleware(Tracing, tracer=context.tracer, name_of=name_of)] if context.tracer is not None else []),
             Middleware(Counting, metrics=context.metrics),
             Middleware(Doorkeeper, access=access),
+            Middleware(Catching, context=context),
         ],
         exception_handlers={
             HttpError: on_http_error,
             RejoinderError: on_our_error,
             HTTPException: on_status,
-            Exception: partial(_on_fault, context),
         },
         lifespan=lifespan,
     )

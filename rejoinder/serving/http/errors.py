@@ -5,22 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from rejoinder.errors import InputError, RejoinderError
-from rejoinder.serving.batcher import ClosedError, QueueFullError
-from rejoinder.serving.service import TooLateError
+from rejoinder.errors import ClosedError, InputError, QueueFullError, RejoinderError, TooLateError
 
-_QUOTED = re.compile(r" '.*'", re.DOTALL)
+_QUOTED = re.compile(r""" ['"].*['"]""", re.DOTALL)  # as `repr` writes it; paths have no quotes
 _WHERE = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 RETRY_S = 1
 
 
-class HttpError(Exception):
+class HttpError(RejoinderError):
     """A request cannot be served; `status`, `message` and the rest are what the client reads."""
 
     def __init__(
@@ -46,9 +44,10 @@ def invalid(message: str, param: str | None = None, code: str | None = None) -> 
 
 def not_as_expected(error: msgspec.ValidationError) -> HttpError:
     """Describe a body of the wrong form, without what stood in it."""
-    said = str(error)
-    where = _WHERE.search(said)
-    return invalid(_QUOTED.sub("", _WHERE.sub("", said)), where.group(1)[:80] if where else None, "invalid_type")
+    said = _QUOTED.sub("", str(error))
+    found = _WHERE.search(said)
+    where = found.group(1) if found else None
+    return invalid(f"{where or 'body'}: {_WHERE.sub('', said)}", where, "invalid_type")
 
 
 def body_of(status: int, message: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
@@ -78,14 +77,12 @@ def of(error: RejoinderError) -> HttpError:
 
 async def on_http_error(request: Request, error: Exception) -> Response:
     """Answer a request that cannot be served."""
-    assert isinstance(error, HttpError)  # noqa: S101 (registered for it alone)
-    return respond(error)
+    return respond(cast(HttpError, error))  # registered for it alone
 
 
 async def on_our_error(request: Request, error: Exception) -> Response:
     """Answer a request that one of our errors ended."""
-    assert isinstance(error, RejoinderError)  # noqa: S101 (registered for it alone)
-    return respond(of(error))
+    return respond(of(cast(RejoinderError, error)))  # registered for them alone
 
 
 async def on_any_error(request: Request, error: Exception) -> Response:

@@ -44,7 +44,8 @@ class CompletionIds:
         """
         digits = name.removeprefix(PREFIX)
         random, code = digits[:_HALF], digits[_HALF:]
-        if not hmac.compare_digest(code.encode(), self._code(random).encode()):
+        is_right = hmac.compare_digest(code.encode(), self._code(random).encode())
+        if not is_right or digits == name:  # one answer has one name
             message = "completion_id: expected the id of an answer of this server, got another. Next: send it whole"
             raise HttpError(404, message, "completion_id", code="unknown_completion")
 

@@ -80,12 +80,19 @@ class Access:
 def _check_origin(host: str, headers: Mapping[str, str]) -> None:
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
     is_foreign = site in {"cross-site", "same-site"} or (
-        origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+        origin is not None and _place_of(origin) != host.lower()
     )
     if is_foreign:
         raise HttpError(
             403, "Origin: expected this server's own page, got another's", "Origin", code="foreign_origin"
         )
+
+
+def _place_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _name_of(host: str) -> str:
@@ -151,6 +158,6 @@ def _once(scope: Scope) -> dict[str, str]:
 def _dressing(path: str) -> list[tuple[bytes, bytes]]:
     is_page = path == "/" or path.startswith(_PAGE)
     more = {"content-security-policy": _POLICY if is_page else "default-src 'none'; frame-ancestors 'none'"}
-    if not path.startswith(_PAGE):
-        more["cache-control"] = "no-store"
+    # A module of before an upgrade beside one of after it would be a third program.
+    more["cache-control"] = "no-cache" if is_page else "no-store"
     return [(name.encode(), value.encode()) for name, value in {**_ALWAYS, **more}.items()]

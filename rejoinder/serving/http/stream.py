@@ -53,6 +53,7 @@ async def _events(exchange: Exchange, body: ChatRequest, giving: asyncio.Future[
         for piece in chunks.rest(giving.result()):
             yield piece
     except Exception as error:  # too late for a status
+        exchange.context.say("fault", kind=type(error).__name__, path="/v1/chat/completions")
         yield _event(body_of(500, f"no answer ({type(error).__name__}). Next: ask again"))
     finally:
         giving.cancel()

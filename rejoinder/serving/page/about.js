@@ -20,8 +20,11 @@ export function showRelease(release) {
   $("release").textContent = release;
 }
 
-export function consentLine({ log_text: isStored, retention_days: days }) {
-  if (!isStored) return "No texts are stored: neither yours nor its replies.";
-  const time = days ? `for ${days} ${days === 1 ? "day" : "days"}` : "until it is deleted";
+/** What becomes of what one writes. */
+function consentLine({ log: isLogged, log_text: isStored, retention_days: days }) {
+  const here = "This browser keeps the conversation until you begin a new one.";
+  if (isLogged === false) return `No texts are stored on the server, nor anything else of this conversation. ${here}`;
+  if (!isStored) return `No texts are stored on the server, only ids, scores and your reactions. ${here}`;
+  const time = days != null ? `for ${days} ${days === 1 ? "day" : "days"}` : "until it is deleted";
   return `What you write is stored ${time} to improve the assistant; please write no names, addresses or secrets.`;
 }

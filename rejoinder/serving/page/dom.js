@@ -36,5 +36,3 @@ export function visible(text) {
     return code < 32 ? String.fromCharCode(0x2400 + code) : "\ufffd";
   });
 }
-
-export const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;

@@ -8,10 +8,13 @@ const REACTIONS = [
   ["meaningless", "Meaningless"], ["offensive", "Offensive"], ["downvote", "Downvote"],
 ];
 
+// Of these the server knows more: that it keeps no log, or how many votes it takes.
+const QUOTED = new Set(["unready", "busy"]);
+
 /** A line that says what was not recorded, with a button that tries again. */
 export function notRecorded(what, problem, retry) {
-  const wait = problem.wait ? ` Try again in ${problem.wait} seconds.` : "";
-  const line = make("span", {}, `${what} was not recorded. ${lineOf(problem)}${wait} `);
+  const why = QUOTED.has(problem.kind) ? `The server said: ${problem.detail}` : lineOf(problem);
+  const line = make("span", {}, `${what} was not recorded. ${why} `);
   return make("p", { class: "unrecorded", role: "alert" }, line,
     make("button", { type: "button", class: "link", click: retry }, "Try again"));
 }

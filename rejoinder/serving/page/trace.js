@@ -55,11 +55,13 @@ function facts(rows) {
 }
 
 function times(trace) {
-  const steps = trace.steps ?? [];
+  const queued = trace.milliseconds?.queue;
+  const wait = queued === undefined ? [] : [{ name: "queue", milliseconds: queued }];
+  const steps = [...wait, ...(trace.steps ?? [])];
   const total = steps.reduce((sum, step) => sum + step.milliseconds, 0);
   const longest = Math.max(...steps.map((step) => step.milliseconds), 0.001);
   const list = make("ul", { class: "steps" }, ...steps.map((step) => stepRow(step, longest)));
-  return make("div", {}, list, make("p", { class: "total" }, make("span", {}, "All steps"), make("span", {}, ms(total))));
+  return make("div", {}, list, make("p", { class: "total" }, make("span", {}, "In all"), make("span", {}, ms(total))));
 }
 
 function stepRow(step, longest) {

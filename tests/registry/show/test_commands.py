@@ -18,7 +18,7 @@ from registry.errors import NotFoundError
 from registry.publish.bom import Estimate
 from registry.show.commands import diff, diff_table, show
 from registry.show.describe import Difference, describe, differences
-from rejoinder.cli import Commands
+from rejoinder.cli_options import Commands
 from rejoinder.parts import Kind
 from rejoinder.release.canonical import digest_bytes
 from rejoinder.release.manifest import FileEntry, Manifest, read_manifest
