@@ -7,13 +7,14 @@ from typing import Literal
 
 import polars as pl
 
+from stages.dialogues.branches import first_told, kept_together, root
 from stages.dialogues.gaps import CONVERSATION
 from stages.dialogues.near_duplicates import near_duplicates
 from stages.dialogues.replies import follow_replies
 
 Split = Literal["train", "validation", "test"]
 #: Why a turn becomes no reply of a pair; the first that holds.
-DROP_REASONS = ("near_duplicate", "one_sender", "opening")
+DROP_REASONS = ("near_duplicate", "one_sender", "repeated", "opening")
 
 
 def split_of(conversation_id: str, *, validation_share: float, test_share: float, seed: int) -> Split:
@@ -26,10 +27,11 @@ def split_of(conversation_id: str, *, validation_share: float, test_share: float
 
 
 def add_splits(messages: pl.DataFrame, *, validation_share: float, test_share: float, seed: int) -> pl.DataFrame:
-    """Add `split`; each conversation is hashed once."""
-    ids = messages["conversation_id"].unique()
+    """Add `split`; each conversation is hashed once, or the person where all of one person's are kept together."""
+    names = messages.select(kept_together()).to_series()
+    ids = names.unique()
     splits = [split_of(c, validation_share=validation_share, test_share=test_share, seed=seed) for c in ids]
-    assigned = messages["conversation_id"].replace_strict(ids, pl.Series(splits, dtype=pl.String()))
+    assigned = names.replace_strict(ids, pl.Series(splits, dtype=pl.String()))
     return messages.with_columns(split=assigned.cast(pl.String))
 
 
@@ -41,18 +43,33 @@ def add_drop_reasons(turns: pl.DataFrame, overlap: float) -> pl.DataFrame:
         overlap: as in `near_duplicates`.
 
     Returns:
-        The turns with `drop_reason`: near_duplicate or one_sender (its conversation), opening (of its dialogue), or
-        null.
+        The turns with `drop_reason`: near_duplicate or one_sender (its conversation), repeated (in a branch),
+        opening (of its dialogue), or null.
     """
-    copy = pl.col("conversation_id").is_in(list(near_duplicates(turns, overlap)))
+    copy = root().is_in(list(copies(turns, overlap)))
     alone = pl.col("sender").n_unique().over(CONVERSATION) == 1
     opening = pl.int_range(pl.len()).over(*CONVERSATION, "dialogue") == 0
     drop_reason = (
         pl.when(copy).then(pl.lit("near_duplicate"))
         .when(alone).then(pl.lit("one_sender"))
+        .when(~first_told("message_ids")).then(pl.lit("repeated"))
         .when(opening).then(pl.lit("opening"))
     )  # fmt: skip
     return turns.with_columns(drop_reason=drop_reason)
+
+
+def copies(turns: pl.DataFrame, overlap: float) -> set[str]:
+    """Find conversations that repeat another one, as `near_duplicates`, by what people say: bots repeat themselves.
+
+    Args:
+        turns: of any conversations.
+        overlap: as in `near_duplicates`.
+
+    Returns:
+        Their ids; of one with branches that of all of it.
+    """
+    said = turns.filter(role="user").select("key", conversation_id=root())
+    return near_duplicates(said, overlap)
 
 
 def make_pairs(turns: pl.DataFrame, context_turns: int) -> pl.DataFrame:

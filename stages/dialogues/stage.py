@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,14 +24,23 @@ from stages.common.errors import DataError
 from stages.common.messages import read_messages
 from stages.common.output import atomic_directory, write_json, write_rows
 from stages.common.params import StageParams
+from stages.common.sources import ReaderName
 from stages.common.text_keys import normalized, same_words
+from stages.dialogues.branches import first_told, root
 from stages.dialogues.distractors import add_distractors, distractor_report
 from stages.dialogues.funnels import balance, funnels_of, lines_by_source, offer_funnel
 from stages.dialogues.gaps import add_gaps, cut_dialogues, gap_histogram, gap_report, gap_thresholds
 from stages.dialogues.lengths import length_histogram, length_report, lengths, token_counts
-from stages.dialogues.near_duplicates import near_duplicates
 from stages.dialogues.pair_rules import check_pairs
-from stages.dialogues.pairs import Split, add_drop_reasons, add_splits, dialogue_count, make_pairs, split_report
+from stages.dialogues.pairs import (
+    Split,
+    add_drop_reasons,
+    add_splits,
+    copies,
+    dialogue_count,
+    make_pairs,
+    split_report,
+)
 from stages.dialogues.replies import add_answered
 from stages.dialogues.reply_base import ReplyBase, ReplyRule, build_reply_base, k_curve, late_cut
 from stages.dialogues.turns import fold_repeats, merge_turns, number_turns
@@ -41,6 +51,8 @@ PAIRS = (
     "pair_id", "source", "conversation_id", "split", "sender", "role", "started_at", "late", "context",
     "context_own", "reply", "repeats", "reaction", "weak_reaction", "weak_rule", "weak_weight", "distractors",
 )  # fmt: skip
+#: Of what bots answered, also which message it is: a reaction is looked up by it.
+ANSWERS = (*PAIRS, "message_id")
 
 
 class Params(StageParams):
@@ -75,6 +87,9 @@ class Params(StageParams):
     """Least and most words of a reply."""
     max_reply_chars: int = Field(ge=1)
     """Characters; longer replies are not offered."""
+    withheld: list[ReaderName] = Field(["decisions"])
+    """Sources whose texts are neither offered as replies nor cached, though they teach: to offer what users of a
+    server wrote is for whoever runs it to decide."""
     late_share: float = Field(gt=0, lt=0.5)
     """Latest share of messages: phrases are counted before it, their coverage is measured in it."""
     test_items: int = Field(ge=10)
@@ -133,8 +148,29 @@ def assemble(table: pl.DataFrame, params: Params) -> Steps:
     )
     turns = turns.with_columns(tokens=token_counts(turns["key"], base_folder(params.base) / TOKENIZER))
     pairs = add_distractors(make_pairs(turns, params.context_turns), params.distractors, params.seed)
-    late = pl.col("started_at") > late_cut(messages, params.late_share)
+    late = pl.col("started_at") > later_from(messages, params)
     return Steps(people, thresholds, messages, turns, add_weak_reactions(pairs).with_columns(late=late))
+
+
+def countable(messages: pl.DataFrame, params: Params) -> pl.DataFrame:
+    """Leave out what nobody may be answered with: what bots said, withheld sources, and repetitions.
+
+    Args:
+        messages: in order.
+        params: section `dialogues`.
+
+    Returns:
+        The others.
+    """
+    return messages.filter(
+        pl.col("role") == "user", ~pl.col("source").is_in(params.withheld), first_told("message_id")
+    )
+
+
+def later_from(messages: pl.DataFrame, params: Params) -> datetime:
+    """When the later slice begins: of what counts, if anything does."""
+    counted = countable(messages, params)
+    return late_cut(counted if len(counted) else messages, params.late_share)
 
 
 def offer(steps: Steps, params: Params) -> ReplyBase:
@@ -147,10 +183,9 @@ def offer(steps: Steps, params: Params) -> ReplyBase:
     Returns:
         Reply base, phrases, later traffic, and all counts.
     """
-    copies = steps.turns.filter(pl.col("drop_reason") == "near_duplicate")
-    own = steps.messages.join(copies, on="conversation_id", how="anti", maintain_order="left")
-    said = own.filter(role="user")
-    cut = late_cut(steps.messages, params.late_share)
+    copied = steps.turns.filter(pl.col("drop_reason") == "near_duplicate")
+    said = countable(steps.messages, params).join(copied, on="conversation_id", how="anti", maintain_order="left")
+    cut = later_from(steps.messages, params)
     rule = ReplyRule(tuple(params.ngram_users), *params.reply_words)
     return build_reply_base(said, cut, k=params.min_reply_senders, max_chars=params.max_reply_chars, rule=rule)
 
@@ -193,8 +228,8 @@ def run(params: Params, *, messages: Path = Path("build/validate/messages"), out
     Args:
         params: section `dialogues`.
         messages: a validated messages table.
-        out: directory to make: pairs, replies, phrases and traffic (parquet), candidate lists, dialogues.json (the
-            card), rows of plots, and data_docs/.
+        out: directory to make: pairs (what people replied), answers (what bots did), replies, phrases and traffic
+            (parquet), candidate lists, dialogues.json (the card), rows of plots, and data_docs/.
 
     Raises:
         DataError: if a split is left without pairs, the reply base without replies, the counts do not add up, or
@@ -207,15 +242,18 @@ def run(params: Params, *, messages: Path = Path("build/validate/messages"), out
     for line in lines_by_source(steps.people, steps.turns):
         sys.stdout.write(f"dialogues: {line}\n")
     offered = offer(steps, params)
-    _require_enough(steps.pairs, offered, messages)
-    training = lengths(steps.pairs.filter(pl.col("split") == "train"), params.context_turns)
+    every = steps.pairs.with_columns(conversation_id=root())
+    pairs, answers = every.filter(role="user"), every.filter(pl.col("role") != "user").select(ANSWERS)
+    _require_enough(pairs, offered, messages)
+    training = lengths(pairs.filter(pl.col("split") == "train"), params.context_turns)
     blocks = length_report(training, params.block_share)
-    pairs = steps.pairs.select(PAIRS)
+    pairs = pairs.select(PAIRS)
     context = open_context()
     left = steps.turns.filter(pl.col("drop_reason").ne_missing("near_duplicate"))
-    checks = check_pairs(context, pairs, near_duplicates(left, params.duplicate_overlap))
+    checks = check_pairs(context, every.select(PAIRS), copies(left, params.duplicate_overlap))
     with atomic_directory(out) as directory:
         pairs.write_parquet(directory / "pairs.parquet")
+        answers.write_parquet(directory / "answers.parquet")
         for name in ("replies", "phrases", "traffic"):
             getattr(offered, name).write_parquet(directory / f"{name}.parquet")
         write_rows(directory / "gaps.json", gap_histogram(steps.people, steps.thresholds))

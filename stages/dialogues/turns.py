@@ -53,15 +53,17 @@ def merge_turns(messages: pl.DataFrame) -> pl.DataFrame:
         messages: with `turn`, `dialogue`, `split`, `key`, `repeats` and `back`, in order.
 
     Returns:
-        One row a turn, in order: source, conversation_id, dialogue, split, sender, role, started_at, text (messages
-        on lines of their own), key (its canonical form), first (that of its first message), reaction, messages
-        (how many were merged), repeats (how many were folded), back. Of several reactions the last counts: whoever
-        gave it had read the most of the turn.
+        One row a turn, in order: source, conversation_id, dialogue, split, sender, role, message_id (of its first
+        message), message_ids (of all, on lines of their own), started_at, text (messages on lines of their own),
+        key (its canonical form), first (that of its first message), reaction, messages (how many were merged),
+        repeats (how many were folded), back. Of several reactions the last counts: whoever gave it had read the
+        most of the turn.
     """
     merged = messages.group_by("turn", maintain_order=True).agg(
-        pl.col(*CONVERSATION, "dialogue", "split", "sender", "role", "back").first(),
+        pl.col(*CONVERSATION, "dialogue", "split", "sender", "role", "back", "message_id").first(),
         pl.col("reaction").drop_nulls().last(),
         pl.col("repeats").sum(),
+        message_ids=pl.col("message_id").str.join("\n"),
         started_at=pl.col("sent_at").first(),
         text=pl.col("text").str.join("\n"),
         # The canonical form of joined lines is that of the lines, joined: no line sees the next.

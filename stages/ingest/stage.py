@@ -16,7 +16,7 @@ from stages.common.errors import DataError
 from stages.common.messages import Item, Reader
 from stages.common.output import atomic_directory, write_json
 from stages.common.params import StageParams
-from stages.common.sources import OPAQUE_IDS, ReaderName
+from stages.common.sources import FOLDERS, ReaderName
 from stages.ingest.counts import Tally
 from stages.ingest.erasure import Listed, by_source, erased_table, read_erased, unmatched
 from stages.ingest.fates import files_table, told, unread, without_names
@@ -24,9 +24,6 @@ from stages.ingest.files import list_files
 from stages.ingest.readers import READERS, whatsapp
 from stages.ingest.report import card, problems, say
 from stages.ingest.two_passes import ingest_sources
-
-#: Readers of exports, each in a folder of its name.
-EXPORTS = tuple(name for name in get_args(ReaderName) if name not in OPAQUE_IDS)
 
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")]
 
@@ -82,11 +79,11 @@ def open_sources(params: Params, logs: Path) -> dict[str, Iterator[Item]]:
         except OSError as error:
             problems.append(f"{logs}: {name}: expected files that can be looked at, got {type(error).__name__}")
     if unknown := [
-        path for path in logs.glob("[!.]*") if path.is_dir() and not path.is_symlink() and path.name not in EXPORTS
+        path for path in logs.glob("[!.]*") if path.is_dir() and not path.is_symlink() and path.name not in FOLDERS
     ]:
         # Not named: people name folders after people.
         problems.append(
-            f"{logs}: expected only folders named {', '.join(EXPORTS)}, got {len(unknown)} others; "
+            f"{logs}: expected only folders named {', '.join(FOLDERS)}, got {len(unknown)} others; "
             "next: move each export into the folder of its app"
         )
     if problems:
@@ -122,7 +119,7 @@ def run(params: Params, *, logs: Path = Path("data/logs"), erase: Path = Path("d
     """
     listed = read_erased(erase, get_args(ReaderName))
     sources = open_sources(params, logs)
-    files = list_files(logs, EXPORTS, params.readers)
+    files = list_files(logs, FOLDERS, params.readers)
     rescued, rescued_files = (out.with_name(f"{out.name}.{name}.parquet") for name in ("rejected", "files"))
     with atomic_directory(out) as directory:
         tallies = ingest_sources(sources, params.parts, params.languages, by_source(listed), directory)

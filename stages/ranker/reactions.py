@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from stages.ranker.model import ContextOnce
 
 _STRENGTH, _ROUNDS = 0.01, 1000
+_COLUMNS = [
+    "pair_id", "source", "split", "conversation_id", "role", "context", "context_own", "reply", "reaction",
+]  # fmt: skip
 Floats = npt.NDArray[np.float64]
 
 
@@ -35,6 +39,23 @@ class Output:
     bias: float
 
 
+def all_replies(dialogues: Path) -> pl.DataFrame:
+    """Read the replies to which people could react: what people replied, and what bots did.
+
+    Args:
+        dialogues: output of that stage.
+
+    Returns:
+        pair_id, source, split, conversation_id, role, context, context_own, reply, reaction; of a bot's also
+        `message_id`, in the decision log the completion that a reaction named.
+    """
+    import polars as pl
+
+    tables = {"pairs": _COLUMNS, "answers": [*_COLUMNS, "message_id"]}
+    read = [pl.read_parquet(dialogues / f"{name}.parquet", columns=columns) for name, columns in tables.items()]
+    return pl.concat(read, how="diagonal")
+
+
 def fit_reaction(
     model: ContextOnce, reading: Reading, pairs: pl.DataFrame, name: str, *, least: int, most: int
 ) -> tuple[Output | None, dict[str, Any]]:
@@ -43,7 +64,7 @@ def fit_reaction(
     Args:
         model: trained, in evaluation mode.
         reading: of the ranker.
-        pairs: with split, conversation_id, context, context_own, reply, reaction.
+        pairs: with split, conversation_id, role, context, context_own, reply, reaction.
         name: of the reaction.
         least: labels of each class, in each split, without which there is no output.
         most: pairs that are read of each split.
@@ -57,7 +78,8 @@ def fit_reaction(
     from sklearn.preprocessing import StandardScaler
 
     is_it = pl.col("reaction").eq_missing(name)
-    rows = pairs.filter(is_it.any().over("conversation_id")).with_columns(is_it=is_it)
+    # By role: where people react to a bot, what they say themselves is no reply that they would not react to.
+    rows = pairs.filter(is_it.any().over("conversation_id", "role")).with_columns(is_it=is_it)
     learnt, judged = (
         part.sample(min(most, len(part)), seed=0)
         for part in (rows.filter(pl.col("split") == split) for split in ("train", "validation"))

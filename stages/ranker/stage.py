@@ -97,7 +97,7 @@ def start_model(params: Params, pairs: pl.DataFrame, ingest: Path) -> ContextOnc
 
 
 def add_reactions(
-    params: Params, model: ContextOnce, reading: Reading, pairs: pl.DataFrame
+    params: Params, model: ContextOnce, reading: Reading, dialogues: Path
 ) -> tuple[list[str], dict[str, Any]]:
     """Give the ranker an output for each reaction that is worth it.
 
@@ -105,19 +105,19 @@ def add_reactions(
         params: section `ranker`.
         model: trained; gets the outputs.
         reading: of the ranker.
-        pairs: all of them.
+        dialogues: output of that stage.
 
     Returns:
         Names of the outputs added, and the figures of all reactions.
     """
     import torch
 
-    from stages.ranker.reactions import fit_reaction
+    from stages.ranker.reactions import all_replies, fit_reaction
 
-    outputs, figures = {}, {}
+    outputs, figures, replies = {}, {}, all_replies(dialogues)
     for name in params.reactions:
         output, figures[name] = fit_reaction(
-            model, reading, pairs, name, least=params.least_reactions, most=params.most_reactions
+            model, reading, replies, name, least=params.least_reactions, most=params.most_reactions
         )
         if output is not None:
             outputs[name] = output
@@ -213,7 +213,7 @@ def run(
         r_at_1 = train_ranker(
             model, slates["train"], slates["validation"], params, source=source, directory=directory
         )
-        added, reactions = add_reactions(params, model, reading, pairs)
+        added, reactions = add_reactions(params, model, reading, dialogues)
         weighed = weigh(*fixed_scores(params, model, reading, (heads / HEADS.bundle, turns), dialogues))
         facts = {
             "context_tokens": params.context_tokens,

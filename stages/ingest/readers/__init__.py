@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from stages.common.messages import Reader
 from stages.common.sources import ReaderName
-from stages.ingest.readers import chitchat, discord, messenger, native, seinfeld, telegram, whatsapp
+from stages.ingest.readers import chitchat, decisions, discord, messenger, native, seinfeld, telegram, whatsapp
 
 READERS: Mapping[ReaderName, Reader] = {
     "native": native.read,
@@ -16,4 +16,5 @@ READERS: Mapping[ReaderName, Reader] = {
     "telegram": telegram.read,
     "discord": discord.read,
     "whatsapp": whatsapp.read,
+    "decisions": decisions.read,
 }

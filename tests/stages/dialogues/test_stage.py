@@ -80,7 +80,7 @@ def test_a_canary_is_in_no_output_and_no_text_is_in_a_report(out: Path) -> None:
     files = [path for path in out.rglob("*") if path.is_file()]
     tables = [pl.read_parquet(path).to_dicts() for path in files if path.suffix == ".parquet"]
     reports = [path.read_text() for path in files if path.suffix != ".parquet"]
-    assert len(tables) == 8
+    assert len(tables) == 9
     assert len(reports) == 7
     assert CANARY not in str(tables) + "".join(reports)
     assert "this is turn" in str(tables)

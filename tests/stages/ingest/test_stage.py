@@ -311,8 +311,9 @@ def test_all_sources_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> No
         ingest(tmp_path, params("telegram", "discord"))
     assert "telegram: expected result.json" in str(caught.value)
     assert "discord: expected *.json" in str(caught.value)
-    assert "logs: expected only folders named messenger, telegram, discord, whatsapp, got 1 others" in str(
-        caught.value
+    assert (
+        "logs: expected only folders named messenger, telegram, discord, whatsapp, decisions, got 1 others"
+        in str(caught.value)
     )
     assert "messanger" not in str(caught.value)
 

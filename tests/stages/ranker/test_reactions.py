@@ -84,3 +84,16 @@ def test_talks_in_which_nobody_reacts_are_not_learnt_from(model: ContextOnce, re
     _, some = fit_reaction(model, reading, silent, "funny", least=10, most=1000)
     left = silent.filter(~pl.col("conversation_id").str.ends_with("1"))
     assert some["judged"] + some["learnt"] == len(left) < every["judged"] + every["learnt"]
+
+
+def test_what_a_bot_said_is_held_against_what_it_said_besides_and_not_against_people(
+    model: ContextOnce, reading: Reading
+) -> None:
+    pairs = some_pairs(360).with_columns(reaction=pl.lit(None, pl.String))
+    bot = pl.when(pl.int_range(pl.len()) % 2 == 0).then(pl.lit("bot")).otherwise(pl.lit("user"))
+    pairs = pairs.with_columns(role=bot)
+    loved = (pl.col("role") == "bot") & IS_OF_THINGS
+    pairs = pairs.with_columns(reaction=pl.when(loved).then(pl.lit("love")))
+    _, figures = fit_reaction(model, reading, pairs, "love", least=5, most=1000)
+    talks = pairs.filter((pl.col("reaction") == "love").fill_null(value=False).any().over("conversation_id"))
+    assert figures["judged"] + figures["learnt"] == len(talks.filter(role="bot"))

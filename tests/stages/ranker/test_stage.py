@@ -44,6 +44,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pl.DataFrame({"source": ["native"], "messages": [4]}).write_parquet(root / "ingest" / "erased.parquet")
     pairs = some_pairs(150)
     pairs.write_parquet(root / "dialogues" / "pairs.parquet")
+    pairs.clear().with_columns(message_id="pair_id").write_parquet(root / "dialogues" / "answers.parquet")
     judged = pairs.filter(split="validation")
     lists = build_candidates(judged, items=20, pool_size=40, negatives=12, seed=0)
     lists.save(root / "dialogues" / "validation")

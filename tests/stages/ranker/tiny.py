@@ -65,6 +65,7 @@ def some_pairs(count: int = 90) -> pl.DataFrame:
             "context_own": [(n + turn) % 2 == 0 for turn in range(1 + n % 3)],
             "reply": texts[(11 * n + 5) % len(texts)],
             "reaction": "funny" if n % 4 == 0 else None,
+            "role": "user",
         }
         for n in range(count)
     ]
