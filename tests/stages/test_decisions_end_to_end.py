@@ -94,9 +94,15 @@ class Built:
 
 def make_messages(folder: Path, erased: str = "") -> None:
     """Ingest and anonymise a log of talks between people, and one of a server."""
+    write(folder / "logs", *(record for number in range(USERS) for record in one_talk(number)))
+    read_logs(folder, erased)
+
+
+def read_logs(folder: Path, erased: str = "") -> None:
+    """Ingest and anonymise what is in `logs`, and talks between people besides."""
     (folder / "erase").mkdir(parents=True)
     (folder / "erase" / "list.txt").write_text(erased)
-    logs = write(folder / "logs", *(record for number in range(USERS) for record in one_talk(number)))
+    logs = folder / "logs"
     (logs / "native.jsonl").write_text(native_talks(80))
     ingest.run(
         load_params(PARAMS, "ingest", ingest.Params).model_copy(
@@ -115,6 +121,11 @@ def make_messages(folder: Path, erased: str = "") -> None:
 def build(folder: Path) -> Built:
     """Run the stages, `dialogues` twice."""
     make_messages(folder)
+    return make_dialogues(folder)
+
+
+def make_dialogues(folder: Path) -> Built:
+    """Run the stages after `read_logs`."""
     validate.run(
         load_params(PARAMS, "validate", validate.Params).model_copy(update=LENIENT),
         messages=folder / "anonymize/messages", out=folder / "validate",
