@@ -38,16 +38,15 @@ def list_files(folder: Path | None) -> None:
 
     folder = folder or default_folder()
     files, counts = overview(folder)
-    table = Table(
-        "since", "worker", "MB", "answers", "reactions", "feedback", "rejected", "texts", "", title=str(folder)
-    )
+    table = Table("since", "worker", "MB", "answers", "reactions", "feedback", "texts", "", box=None)
     for file in files:
-        numbers = (str(n) for n in (file.answers, file.reactions, file.feedback, file.rejected))
-        texts, held = "yes" if file.texts else "no", "being written" if file.is_held else ""
+        numbers = (str(n) for n in (file.answers, file.reactions, file.feedback))
+        texts, held = "yes" if file.texts else "no", "live" if file.is_held else ""
         table.add_row(file.since, str(file.worker), f"{file.size / 1e6:.1f}", *numbers, texts, held)
     console = Console()
     console.print(table)
-    console.print(f"{counts.torn} torn line(s), {counts.erased} erased record(s) passed over", highlight=False)
+    less = f"{counts.torn} torn line(s), {counts.rejected} unreadable, {counts.erased} erased record(s) passed over"
+    console.print(f"{folder}: {less}", highlight=False, soft_wrap=True)
 
 
 @decisions.command(epilog="\b\nExample:\n  rejoinder decisions show chatcmpl-4f3c... | jq .reaction")
@@ -90,7 +89,8 @@ def erase(*, conversation: str | None, user: str | None, folder: Path | None) ->
         done = erase_from_log(folder, "conversation", keyer.keyed("conversation", conversation))
     else:
         done = erase_from_log(folder, "user", keyer.keyed("user", user or ""))
-    click.echo(f"erased {done.records} record(s) from {done.files} file(s)")
+    if done.records or not done.held:
+        click.echo(f"erased {done.records} record(s) from {done.files} file(s)")
     if done.unreadable:
         click.echo(f"{done.unreadable} unreadable line(s) went as well: nobody can tell whose they were")
     for name in done.held:

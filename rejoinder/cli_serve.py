@@ -64,7 +64,9 @@ Examples:
 )
 @click.option("--no-log", is_flag=True, help="Keep no decision log.")
 @click.option("--log-text", is_flag=True, help="Keep texts in it; the page tells its users.")
-@click.option("--retention-days", default=30.0, show_default=True, type=click.FloatRange(min=0), help="Of texts.")
+@click.option(
+    "--retention-days", default=30.0, show_default=True, type=click.FloatRange(min=0), help="Of the log; 0: all."
+)
 @click.option("--no-follow", is_flag=True, help="Stay with the release that is current now.")
 @click.option("--watch", is_flag=True, help="Pull as well, in a process beside.")
 @click.option(
@@ -73,6 +75,14 @@ Examples:
 @click.option("--alias", default="champion", show_default=True, help="What to pull.")
 @click.option("--name", default="rejoinder", show_default=True, help="What is released.")
 @click.option("--from", "folder", type=click.Path(file_okay=False), help="A store to pull from, instead of MLflow.")
+@click.option(
+    "--drain-delay",
+    "drain_delay_s",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 300),
+    help="Seconds in which the port stays open after /ready has said that it will close.",
+)
 @click.option("--json-events", is_flag=True, help="Tell events as JSON, one a line.")
 @store_option
 @provider_option
@@ -96,7 +106,7 @@ def serve(**given: Any) -> None:
             name: given[name]
             for name in (
                 *("host", "port", "proxy", "workers", "threads", "rows", "queue_rows"),
-                *("explore", "log_text", "retention_days", "json_events"),
+                *("explore", "log_text", "retention_days", "drain_delay_s", "json_events"),
             )
         },
     )
@@ -127,4 +137,8 @@ def _token(file: Path | None) -> str:
 
     if file is None:
         return os.environ.get(TOKEN, "").strip()
-    return file.read_text(encoding="utf-8").strip()
+    if file.stat().st_mode & 0o077:
+        raise InputError(f"{file}: expected to be readable by its owner only, got more. Next: chmod 600 {file}")
+    if token := file.read_text(encoding="utf-8").strip():
+        return token
+    raise InputError(f"{file}: expected a token, got an empty file. Next: write one, or leave --token-file out")

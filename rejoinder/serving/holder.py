@@ -147,7 +147,7 @@ class Holder:
         every: float = 1.0,
         report: Callable[[Exception], None] | None = None,
         done: Callable[[Release], None] | None = None,
-    ) -> Callable[[], None]:
+    ) -> Callable[..., None]:
         """Swap whenever a store's current release becomes another one, in a thread of its own.
 
         A release that cannot take over is tried again, after ever longer times: memory may be short for a while, or
@@ -160,16 +160,16 @@ class Holder:
             done: told of every release that has taken over.
 
         Returns:
-            A function that ends it, and waits for a swap under way.
+            A function that ends it, and waits for a swap under way: for ever, or for so many seconds.
         """
         stop = threading.Event()
         watch = partial(self._watch, store, _Following(every, report or _log, done or _unheard), stop)
         thread = threading.Thread(target=watch, name="rejoinder-follow", daemon=True)
         thread.start()
 
-        def end() -> None:
+        def end(timeout: float | None = None) -> None:
             stop.set()
-            thread.join()
+            thread.join(timeout)
 
         return end
 

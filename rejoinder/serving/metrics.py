@@ -5,11 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from rejoinder.answer.reply import Reply
 from rejoinder.release.document import Release
+from rejoinder.serving.decisions.limits import REASONS
 
 #: Set for workers that share a port: a folder in which each leaves its figures.
 WORKERS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -27,6 +36,8 @@ class Metrics:
         Args:
             registry: where the metrics are; by default one of their own.
         """
+        # They double the page, and nothing here asks since when.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = mine = registry or CollectorRegistry()
         self._release: Release | None = None
         self.requests = Counter(
@@ -117,6 +128,8 @@ def preset(metrics: Metrics, reactions: Iterable[str]) -> None:
     """Show counters at 0 that nobody has moved yet, so that a rate over them is known from the start."""
     for reaction in reactions:
         metrics.reactions.labels(reaction)
+    for reason in REASONS:
+        metrics.log_failures.labels(reason)
     for outcome in ("done", "failed"):
         metrics.swaps.labels(outcome)
     for thumb in ("up", "down"):

@@ -22,7 +22,7 @@ from rejoinder.serving.batcher import Bounds
 from rejoinder.serving.decisions.files import default_folder
 from rejoinder.serving.decisions.log import DecisionLog
 from rejoinder.serving.decisions.pseudonyms import Keyer, decisions_key
-from rejoinder.serving.events import teller
+from rejoinder.serving.events import tell_warnings, teller
 from rejoinder.serving.holder import Holder
 from rejoinder.serving.http.app import make_app
 from rejoinder.serving.http.context import Context
@@ -38,7 +38,7 @@ from rejoinder.store.store import Store
 
 #: Seconds that requests have to end in once the server was told to.
 DRAIN_S = 5
-_MOST_CONNECTIONS = 1024
+_SWAP_S = 0.5  # that a swap under way is waited for when the server ends
 _REACTIONS = ("love", "funny", "upvote", "meaningless", "offensive", "downvote", "none")
 
 
@@ -60,7 +60,7 @@ def serve(settings: Settings, listening: socket.socket, worker: int = 0) -> None
     preset(metrics, _REACTIONS)
     key = decisions_key()
     holder = _open(settings)
-    threads = settings.threads or usable_cores()
+    threads = settings.threads or max(1, usable_cores() // settings.workers)
     bounds = Bounds(settings.rows, settings.queue_rows, settings.queue_s, settings.wait_s)
     service = Service(holder, threads, bounds, deadline_s=settings.deadline_s, on_batch=metrics.batches.observe)
     journal = _journal(settings, key, worker, metrics) if settings.log else None
@@ -69,39 +69,55 @@ def serve(settings: Settings, listening: socket.socket, worker: int = 0) -> None
     metrics.serving(release, __version__)
 
     def end() -> None:
-        stop_following()
+        stop_following(_SWAP_S)
         service.close()
         if journal is not None:
             journal.log.close(DRAIN_S)
 
+    def ready() -> None:
+        seconds = round(time.perf_counter() - started, 2)
+        say("ready", release=release, port=listening.getsockname()[1], seconds=seconds, threads=threads)
+
     stop_following = _follow(settings, holder, context)
-    server = _Server(_config(settings, context, end), context)
-    seconds = time.perf_counter() - started
-    say("ready", release=release, port=listening.getsockname()[1], seconds=round(seconds, 2), threads=threads)
-    server.run(sockets=[listening])
+    tell_warnings(say)
+    _Server(_config(settings, context, end), context, ready, settings.drain_delay_s).run(sockets=[listening])
     say("ended")
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which ends with 0 when it is told to end, and says first that it will."""
 
-    def __init__(self, config: uvicorn.Config, context: Context) -> None:
+    def __init__(self, config: uvicorn.Config, context: Context, ready: Callable[[], None], delay_s: float) -> None:
         super().__init__(config)
-        self._context = context
+        self._delay_s = delay_s
+        self._context, self._ready, self._interrupts = context, ready, 0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()  # from now on it listens
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._leave)
+            loop.add_signal_handler(number, self._leave, number)
         yield
 
-    def _leave(self) -> None:
-        if self.should_exit:
-            self.force_exit = True
+    def _leave(self, number: int) -> None:
+        # systemd and terminals tell the whole group, and who started a worker tells it as well: only a second
+        # Ctrl-C means that somebody has no patience.
+        self._interrupts += number == signal.SIGINT
+        self.force_exit = self._interrupts > 1
+        if self._context.is_draining:
             return
-        self._context.is_draining = self.should_exit = True
+        self._context.is_draining = True
         self._context.say("draining", in_flight=len(self.server_state.tasks))
+        # What has connected by now was not refused: it is let in before the port closes.
+        asyncio.get_running_loop().call_later(self._delay_s, self._stop_listening)
+
+    def _stop_listening(self) -> None:
+        self.should_exit = True
 
 
 def _config(settings: Settings, context: Context, end: Callable[[], None]) -> uvicorn.Config:
@@ -114,7 +130,6 @@ def _config(settings: Settings, context: Context, end: Callable[[], None]) -> uv
         forwarded_allow_ips=settings.proxy or None,
         timeout_graceful_shutdown=DRAIN_S - 1,
         timeout_keep_alive=30,
-        limit_concurrency=_MOST_CONNECTIONS,
         http=TimedProtocol,
         ws="none",
     )
@@ -127,7 +142,7 @@ def _open(settings: Settings) -> Holder:
 
 
 def _journal(settings: Settings, key: bytes, worker: int, metrics: Metrics) -> Journal:
-    days = settings.retention_days if settings.log_text else None
+    days = settings.retention_days or None
 
     def count(reason: str) -> None:
         metrics.log_failures.labels(reason).inc()
@@ -138,9 +153,9 @@ def _journal(settings: Settings, key: bytes, worker: int, metrics: Metrics) -> J
     return Journal(log, Keyer(key), settings.log_text, days)
 
 
-def _follow(settings: Settings, holder: Holder, context: Context) -> Callable[[], None]:
+def _follow(settings: Settings, holder: Holder, context: Context) -> Callable[[float], None]:
     if settings.follow_s <= 0:
-        return lambda: None
+        return lambda timeout: None
     metrics, say = context.metrics, context.say
 
     def failed(error: Exception) -> None:

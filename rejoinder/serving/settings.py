@@ -34,8 +34,9 @@ class Settings:
         explore: share of answers that are drawn among the best candidates.
         log: whether decisions are kept.
         log_text: whether texts are kept with them.
-        retention_days: for how long, where texts are kept.
+        retention_days: for how long; 0 for as long as there is room.
         follow_s: seconds between looks at the store; 0 to stay with one release.
+        drain_delay_s: seconds in which the port stays open after `/ready` has said that it will close.
         json_events: whether events are told as JSON.
     """
 
@@ -58,6 +59,7 @@ class Settings:
     log_text: bool = False
     retention_days: float = 30.0
     follow_s: float = 1.0
+    drain_delay_s: float = 0.2
     json_events: bool = False
 
 

@@ -34,15 +34,15 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(*arguments: str) -> Result:
     main = Commands(commands={"decisions": decisions})
-    return CliRunner().invoke(main, ["decisions", *arguments], env={"COLUMNS": "200"})
+    return CliRunner().invoke(main, ["decisions", *arguments], env={"COLUMNS": "80"})
 
 
 def test_files_are_listed_with_what_is_in_them(folder: Path) -> None:
     result = run("list")
     assert result.exit_code == 0, result.output
-    (row,) = [line for line in result.stdout.splitlines() if line.startswith("│")]
-    assert row.replace("│", "").split()[1:] == ["0", "0.0", "1", "1", "1", "0", "yes"]
-    assert "0 torn line(s), 0 erased record(s)" in result.stdout
+    _, row, less = result.stdout.splitlines()
+    assert row.split()[1:] == ["0", "0.0", "1", "1", "1", "yes"]
+    assert less.endswith("0 torn line(s), 0 unreadable, 0 erased record(s) passed over")
 
 
 def test_one_answer_is_shown_with_its_reactions(folder: Path) -> None:

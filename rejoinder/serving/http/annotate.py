@@ -13,7 +13,7 @@ from rejoinder.serving.http.dialogues import dialogue_of
 from rejoinder.serving.http.errors import invalid
 from rejoinder.serving.http.exchange import Exchange
 from rejoinder.serving.http.forms import finish_reason
-from rejoinder.serving.http.ids import conversation_id
+from rejoinder.serving.http.ids import conversation_id, user_id
 from rejoinder.text import normalize
 
 
@@ -34,13 +34,14 @@ async def annotate(request: Request) -> Response:
 async def reply(request: Request) -> Response:
     """Answer a text or a dialogue, with everything that is known of how the answer came about."""
     context, body = context_of(request), await read_body(request, ReplyRequest)
+    check_model(body.model, context.release)
     exchange = Exchange(
         context,
         _dialogue(body),
         Asked(max_tokens=body.max_tokens, seed=body.seed),
         endpoint="reply",
         conversation=conversation_id(request, body.metadata),
-        user=body.user,
+        user=user_id(request, body.user),
     )
     given = await unless_left(request, exchange.give())
     named = {"object": "reply", "completion_id": exchange.id, "conversation_id": exchange.conversation}

@@ -21,7 +21,8 @@ from rejoinder.serving.http.annotate import annotate, reply
 from rejoinder.serving.http.chat import chat, model, models
 from rejoinder.serving.http.context import Context
 from rejoinder.serving.http.embeddings import embeddings
-from rejoinder.serving.http.errors import HttpError, on_any_error, on_http_error, on_our_error, on_status
+from rejoinder.serving.http.errors import HttpError, on_http_error, on_our_error, on_status
+from rejoinder.serving.http.faults import Catching
 from rejoinder.serving.http.feedback import feed_back, react
 from rejoinder.serving.http.openapi import openapi
 from rejoinder.serving.http.rerank import rerank
@@ -66,6 +67,8 @@ def name_of(path: str) -> str:
     """Tell what a path is called: by no id that a client chose."""
     if path in _KNOWN:
         return path
+    if path.startswith("/v1/models/"):
+        return "/v1/models/{name}"
     return FEEDBACK if path.startswith("/v1/conversations/") else "other"
 
 
@@ -96,33 +99,6 @@ class Counting:
             self._metrics.seconds.labels(name).observe(time.perf_counter() - started)
 
 
-class Catching:
-    """ASGI middleware: answers where a fault of ours ended a request. What it says may hold a text: nobody hears it."""
-
-    def __init__(self, app: ASGIApp, context: Context) -> None:
-        """Stand before an app."""
-        self._app, self._context = app, context
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or tell that it failed."""
-        has_begun = False
-
-        async def send_noted(message: Message) -> None:
-            nonlocal has_begun
-            has_begun = True
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_noted)
-        except Exception as error:
-            if scope["type"] != "http":
-                raise
-            response = await _on_fault(self._context, Request(scope), error)
-            if has_begun:  # the client must notice that something is missing
-                raise ConnectionError("a fault after the answer had begun") from None
-            await response(scope, receive, send)
-
-
 def make_app(context: Context, access: Access, on_end: Callable[[], None] = lambda: None) -> Starlette:
     """Put the app together.
 
@@ -146,7 +122,7 @@ def make_app(context: Context, access: Access, on_end: Callable[[], None] = lamb
             *([Middleware(Tracing, tracer=context.tracer, name_of=name_of)] if context.tracer is not None else []),
             Middleware(Counting, metrics=context.metrics),
             Middleware(Doorkeeper, access=access),
-            Middleware(Catching, context=context),
+            Middleware(Catching, say=context.say, name_of=name_of),
         ],
         exception_handlers={
             HttpError: on_http_error,
@@ -157,10 +133,3 @@ def make_app(context: Context, access: Access, on_end: Callable[[], None] = lamb
     )
     app.state.context = context
     return app
-
-
-async def _on_fault(context: Context, request: Request, error: Exception) -> Response:
-    context.say(
-        "fault", kind=type(error).__name__, path=request.url.path if request.url.path in _KNOWN else "other"
-    )
-    return await on_any_error(request, error)

@@ -6,7 +6,7 @@ import asyncio
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 from starlette.requests import ClientDisconnect, Request
 
 from rejoinder.serving.http.errors import HttpError, invalid, not_as_expected
@@ -72,6 +72,7 @@ class ReplyRequest(Struct):
 
     messages: Messages | None = None
     text: Text | None = None
+    model: str | None = None
     seed: int | None = None
     max_tokens: Count | None = None
     user: Id | None = None
@@ -120,9 +121,9 @@ class ReactionRequest(Struct):
 
 
 class FeedbackRequest(Struct):
-    """Body of /v1/conversations/ID/feedback."""
+    """Body of /v1/conversations/ID/feedback; a thumb of null takes an earlier one back."""
 
-    thumb: Literal["up", "down"] | None = None
+    thumb: Literal["up", "down"] | UnsetType | None = UNSET
     ratings: dict[str, Annotated[int, Meta(ge=1, le=10)]] | None = None
     user: Id | None = None
 

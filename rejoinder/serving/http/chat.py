@@ -25,7 +25,7 @@ from rejoinder.serving.http.dialogues import dialogue_of, is_task
 from rejoinder.serving.http.errors import invalid
 from rejoinder.serving.http.exchange import Exchange, Given
 from rejoinder.serving.http.forms import finish_reason, named, usage
-from rejoinder.serving.http.ids import conversation_id
+from rejoinder.serving.http.ids import conversation_id, user_id
 from rejoinder.serving.http.stream import stream
 
 #: What a front end's own job is answered with: no title, no tags; front ends then take the user's first words.
@@ -67,7 +67,7 @@ async def chat(request: Request) -> Response:
         asked_of(body),
         endpoint="chat",
         conversation=conversation_id(request, body.metadata),
-        user=body.user,
+        user=user_id(request, body.user),
         n=n,
     )
     if body.stream:

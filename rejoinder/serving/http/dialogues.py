@@ -10,8 +10,9 @@ from rejoinder.serving.http.errors import invalid
 from rejoinder.text import normalize
 
 _SPEAKERS: dict[str, Speaker] = {"user": "user", "assistant": "bot"}
-#: What front ends ask beside the chat (Open WebUI: titles, tags, follow-ups, search words) begins with this.
-_TASK = "### Task:"
+#: What front ends ask beside the chat (Open WebUI: titles, tags, follow-ups, search words) begins like this and has
+#: such a mark. A user's question that is put beside found documents begins like it as well: it is to be answered.
+_TASK, _MARKS, _NO_TASK = "### Task:", ("<chat_history>", "You are an autocompletion system"), "Respond to the user"
 #: Characters of a turn that are read, its last ones: some five pages. A million would take four seconds.
 _MOST_READ = 20_000
 
@@ -45,7 +46,9 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
 
 def is_task(dialogue: Dialogue) -> bool:
     """Whether a front end asks for itself, and no user of it: for a title, for tags."""
-    return dialogue.turns[-1].text.lstrip().startswith(_TASK)
+    text = dialogue.turns[-1].text.lstrip()
+    is_marked = text.startswith(_TASK) and any(mark in text for mark in _MARKS)
+    return is_marked and not text.removeprefix(_TASK).lstrip().startswith(_NO_TASK)
 
 
 def _text_of(message: Message, number: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -47,7 +46,8 @@ def not_as_expected(error: msgspec.ValidationError) -> HttpError:
     said = _QUOTED.sub("", str(error))
     found = _WHERE.search(said)
     where = found.group(1) if found else None
-    return invalid(f"{where or 'body'}: {_WHERE.sub('', said)}", where, "invalid_type")
+    message = f"{where or 'body'}: {_WHERE.sub('', said)}. Next: see /openapi.json for what is taken"
+    return invalid(message, where, "invalid_type")
 
 
 def body_of(status: int, message: str, param: str | None = None, code: str | None = None) -> dict[str, Any]:
@@ -59,7 +59,9 @@ def body_of(status: int, message: str, param: str | None = None, code: str | Non
 
 def respond(error: HttpError) -> Response:
     """Answer with an error."""
-    headers: Mapping[str, str] = {"Retry-After": str(error.retry_s)} if error.retry_s else {}
+    headers = {"Retry-After": str(error.retry_s)} if error.retry_s else {}
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     content = body_of(error.status, error.message, error.param, error.code)
     return JSONResponse(content, error.status, headers=headers)
 
@@ -93,4 +95,6 @@ async def on_any_error(request: Request, error: Exception) -> Response:
 async def on_status(request: Request, error: Exception) -> Response:
     """Answer where there is no such path or method."""
     status = getattr(error, "status_code", 404)
-    return respond(HttpError(status, f"{HTTPStatus(status).phrase}: see /openapi.json for what there is"))
+    response = respond(HttpError(status, f"{HTTPStatus(status).phrase}. Next: see /openapi.json for what there is"))
+    response.headers.update(getattr(error, "headers", None) or {})  # which methods there are
+    return response

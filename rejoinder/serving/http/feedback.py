@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
+from msgspec import UNSET
 from starlette.requests import Request
 from starlette.responses import Response
 
 from rejoinder.serving.http.bodies import FeedbackRequest, ReactionRequest, read_body
 from rejoinder.serving.http.context import Context, context_of, respond
 from rejoinder.serving.http.errors import HttpError, invalid
-from rejoinder.serving.http.ids import checked_conversation
+from rejoinder.serving.http.ids import checked_conversation, user_id
 
 _THUMBS = {"up": "upvote", "down": "downvote"}
 _SCALE = re.compile(r"[a-z][a-z0-9_-]{0,63}")
@@ -25,7 +26,7 @@ async def react(request: Request) -> Response:
     storm = _count(request, context, body.completion_id)
     if context.journal is None:
         raise _not_kept()
-    if not await context.journal.reaction(body.completion_id, reaction, body.user, storm=storm):
+    if not await context.journal.reaction(body.completion_id, reaction, user_id(request, body.user), storm=storm):
         raise _not_written()
     context.metrics.reactions.labels(reaction or "none").inc()
     return respond(
@@ -37,17 +38,17 @@ async def feed_back(request: Request) -> Response:
     """Take what somebody thought of a whole conversation."""
     context, body = context_of(request), await read_body(request, FeedbackRequest)
     conversation = checked_conversation(request.path_params["conversation"])
-    ratings = body.ratings or None
-    if body.thumb is None and ratings is None:
+    ratings, thumb = body.ratings or None, None if body.thumb is UNSET else body.thumb
+    if body.thumb is UNSET and ratings is None:
         raise invalid("feedback: expected a thumb or ratings, got neither", "thumb")
     if ratings and (len(ratings) > _MOST_SCALES or not all(map(_SCALE.fullmatch, ratings))):
         raise invalid(f"ratings: expected at most {_MOST_SCALES} scales, each a word in lower case", "ratings")
     storm = _count(request, context, conversation)
     if context.journal is None:
         raise _not_kept()
-    if not await context.journal.feedback(conversation, body.thumb, ratings, body.user, storm=storm):
+    if not await context.journal.feedback(conversation, thumb, ratings, user_id(request, body.user), storm=storm):
         raise _not_written()
-    context.metrics.feedback.labels(body.thumb or "none").inc()
+    context.metrics.feedback.labels(thumb or "none").inc()
     return respond({"object": "feedback", "conversation_id": conversation, "recorded": True})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rejoinder.answer.limit import TOO_LONG
+from rejoinder.answer.limit import STOPPED, TOO_LONG
 from rejoinder.release.document import Release
 from rejoinder.serving.http.context import fingerprint, model_name
 from rejoinder.serving.service import Answer
@@ -25,7 +25,7 @@ def usage(answer: Answer) -> dict[str, int]:
 
 def finish_reason(answer: Answer) -> str:
     """Why an answer ends: it is whole, or none was short enough, or none was fit to say."""
-    if answer.texts:
-        return "stop"
-    is_short = any(candidate.dropped == TOO_LONG for candidate in answer.reply.trace.candidates)
-    return "length" if is_short else "content_filter"
+    reasons = {candidate.dropped for candidate in answer.reply.trace.candidates}
+    if not answer.texts and TOO_LONG in reasons:
+        return "length"
+    return "stop" if answer.texts or STOPPED in reasons else "content_filter"

@@ -14,6 +14,9 @@ from rejoinder.serving.http.errors import HttpError, invalid
 
 PREFIX = "chatcmpl-"
 _HALF = 32  # hex digits of 128 bits
+#: Open WebUI sends its own where it forwards who asks (`ENABLE_FORWARD_USER_INFO_HEADERS`).
+_CONVERSATION_HEADERS = ("x-conversation-id", "x-openwebui-chat-id")
+_USER_HEADERS = ("x-user-id", "x-openwebui-user-id")
 _CONVERSATION = re.compile(r"[A-Za-z0-9._:@/+=-]{1,128}")
 
 
@@ -57,7 +60,7 @@ def conversation_id(request: Request, metadata: Mapping[str, Any] | None) -> str
     """Tell the conversation of a request: by header, by metadata, or a new one.
 
     Args:
-        request: may have the header `X-Conversation-Id`.
+        request: may have the header `X-Conversation-Id`, or Open WebUI's.
         metadata: of its body; may have `conversation_id`.
 
     Returns:
@@ -66,10 +69,19 @@ def conversation_id(request: Request, metadata: Mapping[str, Any] | None) -> str
     Raises:
         HttpError: 400 if it is no id.
     """
-    given = request.headers.get("x-conversation-id") or (metadata or {}).get("conversation_id")
+    given = _first(request, _CONVERSATION_HEADERS) or (metadata or {}).get("conversation_id")
     if given is None:
         return f"conv-{secrets.token_hex(16)}"
     return checked_conversation(given)
+
+
+def user_id(request: Request, named: str | None) -> str | None:
+    """Tell what a client calls its user, in the body or by a header; None if it does not."""
+    return named or _first(request, _USER_HEADERS)
+
+
+def _first(request: Request, names: tuple[str, ...]) -> str | None:
+    return next((request.headers[name] for name in names if request.headers.get(name)), None)
 
 
 def checked_conversation(given: Any) -> str:

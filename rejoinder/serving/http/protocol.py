@@ -8,12 +8,15 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 #: Seconds that the headers of a request may take, and the first of them after a connection.
 HEADERS_S = 10.0
+MOST_HEADERS = 64 << 10
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class TimedProtocol(HttpToolsProtocol):
     """A connection whose headers have to come in time."""
 
     _late: asyncio.TimerHandle | None = None
+    _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request."""
@@ -24,6 +27,16 @@ class TimedProtocol(HttpToolsProtocol):
         """Wait no more."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read; headers without end are cut off."""
+        super().data_received(data)
+        if self._late is None:
+            return
+        self._head += len(data)
+        if self._head > MOST_HEADERS and not self.transport.is_closing():
+            self.transport.write(_TOO_LARGE)
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of the headers."""
@@ -42,4 +55,4 @@ class TimedProtocol(HttpToolsProtocol):
     def _stop_waiting(self) -> None:
         if self._late is not None:
             self._late.cancel()
-            self._late = None
+            self._late, self._head = None, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ async def rerank(request: Request) -> Response:
     made = await unless_left(request, context.service.relevance(dialogue, texts))
     order = np.argsort(-made.value, kind="stable")[: body.top_n]
     answer = {
-        "id": context.ids.new().replace("chatcmpl", "rerank"),
+        "id": f"rerank-{secrets.token_hex(16)}",
         "model": model_name(made.release),
         "results": [_result(int(n), float(made.value[n]), texts, body) for n in order],
         "usage": {"total_tokens": sum(context.service.lengths([body.query, *texts]))},

@@ -66,11 +66,11 @@ class Access:
             if kind != "application/json":
                 raise HttpError(415, "Content-Type: expected application/json. Next: send it so", "Content-Type")
         if self.token and path not in _OPEN and not path.startswith(_PAGE):
-            given = headers.get("authorization", "")
-            if not hmac.compare_digest(given.encode(), f"Bearer {self.token}".encode()):
-                raise HttpError(
-                    401, "Authorization: expected Bearer and the server's token", "Authorization", code="no_token"
-                )
+            scheme, _, given = headers.get("authorization", "").partition(" ")
+            is_right = hmac.compare_digest(given.strip().encode(), self.token.encode())
+            if not is_right or scheme.lower() != "bearer":
+                message = "Authorization: expected Bearer and the server's token, got another. Next: send it"
+                raise HttpError(401, message, "Authorization", code="no_token")
 
     def _is_ours(self, host: str) -> bool:
         name = _name_of(host)
@@ -79,9 +79,7 @@ class Access:
 
 def _check_origin(host: str, headers: Mapping[str, str]) -> None:
     origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-    is_foreign = site in {"cross-site", "same-site"} or (
-        origin is not None and _place_of(origin) != host.lower()
-    )
+    is_foreign = site in {"cross-site", "same-site"} or (origin is not None and _place_of(origin) != host.lower())
     if is_foreign:
         raise HttpError(
             403, "Origin: expected this server's own page, got another's", "Origin", code="foreign_origin"
