@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Signer:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: the digest is computed once, for every answer names it
 class Release:
     """Pins its bundles by digest.
 
@@ -88,7 +89,7 @@ class Release:
         """The lowest format that can name these bundles."""
         return FORMATS[0] if set(self.bundles) == set(required_kinds()) else FORMATS[1]
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """SHA-256 of the canonical bytes."""
         return digest_bytes(self.to_bytes())

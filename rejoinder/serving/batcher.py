@@ -157,13 +157,19 @@ class Batcher:
             thread.join()
 
     def _serve(self) -> None:
-        while (batch := self._take()) is not None:
-            now = time.monotonic()
-            wanted = [job for job in batch if job.answer.set_running_or_notify_cancel()]
-            for job in wanted:
-                job.waited_s = now - job.queued
-            _run_safely(self._run, wanted)
-            self._learn_pace(sum(job.rows for job in wanted), time.monotonic() - now)
+        while self._serve_batch():
+            pass
+
+    def _serve_batch(self) -> bool:
+        """Answer a batch; false when there will be none. Its jobs die with it: they hold a release open."""
+        batch = self._take()
+        now = time.monotonic()
+        wanted = [job for job in batch or () if job.answer.set_running_or_notify_cancel()]
+        for job in wanted:
+            job.waited_s = now - job.queued
+        _run_safely(self._run, wanted)
+        self._learn_pace(sum(job.rows for job in wanted), time.monotonic() - now)
+        return batch is not None
 
     def _learn_pace(self, rows: int, seconds: float) -> None:
         if rows:

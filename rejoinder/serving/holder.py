@@ -252,6 +252,8 @@ class Holder:
                 installed = store.current()
                 if installed.release.digest != self.status().release.digest:
                     following.done(self.swap(installed))
+                    stop.wait(following.every)
+                    give_back()  # once more: who had just been answered still held the former release
                 following.succeeded()
             except Exception as error:  # the watch outlives whatever is wrong with one release
                 following.failed(error)

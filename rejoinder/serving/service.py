@@ -182,10 +182,14 @@ class Service:
 
         return await self._ask(lambda slot: texts, work, seconds=self._long_s, rows=len(texts))
 
-    def lengths(self, texts: Sequence[str]) -> list[int]:
+    async def lengths(self, texts: Sequence[str]) -> list[int]:
         """Count the tokens of texts, without control tokens, by the vectorizer that serves."""
-        with self.holder.lease() as slot:
-            return slot.opened.vectorizer.lengths(texts)
+
+        def count() -> list[int]:
+            with self.holder.lease() as slot:
+                return slot.opened.vectorizer.lengths(texts)
+
+        return await asyncio.to_thread(count)  # a megabyte takes seconds, in which the loop would answer nobody
 
     def close(self) -> None:
         """Answer what is waiting, and end the threads."""

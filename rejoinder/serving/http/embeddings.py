@@ -25,7 +25,7 @@ async def embeddings(request: Request) -> Response:
     if body.dimensions not in {None, dim}:
         raise invalid(f"dimensions: expected {dim}, got another number. Next: leave it out", "dimensions")
     rows = _encoded(made.value) if body.encoding_format == "base64" else made.value.tolist()
-    tokens = sum(context.service.lengths(texts))
+    tokens = sum(await context.service.lengths(texts))
     answer = {
         "object": "list",
         "data": [{"object": "embedding", "index": n, "embedding": row} for n, row in enumerate(rows)],

@@ -26,11 +26,12 @@ async def rerank(request: Request) -> Response:
     dialogue = Dialogue.from_lines(body.query.splitlines())
     made = await unless_left(request, context.service.relevance(dialogue, texts))
     order = np.argsort(-made.value, kind="stable")[: body.top_n]
+    tokens = sum(await context.service.lengths([body.query, *texts]))
     answer = {
         "id": f"rerank-{secrets.token_hex(16)}",
         "model": model_name(made.release),
         "results": [_result(int(n), float(made.value[n]), texts, body) for n in order],
-        "usage": {"total_tokens": sum(context.service.lengths([body.query, *texts]))},
+        "usage": {"total_tokens": tokens},
         "meta": {"api_version": {"version": "2"}, "billed_units": {"search_units": 0}},
     }
     return respond(answer, headers_of(made.release))
