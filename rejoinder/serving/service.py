@@ -50,7 +50,7 @@ class Answer:
         reply: with its trace.
         texts: the reply and the next best ones, as many as were asked for and are there; none if none was fit.
         tokens: of each of them.
-        prompt_tokens: of the dialogue.
+        prompt_tokens: of the turns that were read.
     """
 
     reply: Reply
@@ -90,6 +90,12 @@ class Service:
         """Rows that wait."""
         return self._batcher.waiting
 
+    @property
+    def dim(self) -> int:
+        """Length of a vector of the release that serves."""
+        with self.holder.lease() as slot:
+            return slot.opened.vectorizer.dim
+
     async def reply(
         self, dialogue: Dialogue, asked: Asked | None = None, n: int = 1, slot: Slot | None = None
     ) -> Made[Answer]:
@@ -112,7 +118,8 @@ class Service:
         def work(slot: Slot, job: Job[Any]) -> Answer:
             reply = slot.responder.answer(dialogue, asked=replace(wish, is_wanted=job.is_wanted))
             texts = best(reply, n)
-            counts = slot.opened.vectorizer.lengths([*texts, *dialogue.texts])
+            # Of what was read: to count a megabyte of former turns takes longer than an answer.
+            counts = slot.opened.vectorizer.lengths([*texts, *slot.responder.texts_read(dialogue)])
             return Answer(reply, texts, tuple(counts[: len(texts)]), sum(counts[len(texts) :]))
 
         def texts(slot: Slot) -> list[str]:

@@ -20,10 +20,9 @@ async def embeddings(request: Request) -> Response:
     context, body = context_of(request), await read_body(request, EmbeddingsRequest)
     check_model(body.model, context.release)
     texts = _texts_of(body.input)
-    made = await unless_left(request, context.service.vectors(texts))
-    dim = made.value.shape[1]
-    if body.dimensions not in {None, dim}:
+    if body.dimensions not in {None, dim := context.service.dim}:
         raise invalid(f"dimensions: expected {dim}, got another number. Next: leave it out", "dimensions")
+    made = await unless_left(request, context.service.vectors(texts))
     rows = _encoded(made.value) if body.encoding_format == "base64" else made.value.tolist()
     tokens = sum(await context.service.lengths(texts))
     answer = {

@@ -11,6 +11,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from opentelemetry.trace import Tracer
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
@@ -60,6 +61,7 @@ class How:
     with_text: bool = False
     key: bytes = KEY
     folder: Path | None = None
+    tracer: Tracer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,8 @@ def an_api(opened: OpenRelease, folder: Path, how: How) -> Iterator[Api]:
     count = lambda reason: metrics.log_failures.labels(reason).inc()  # noqa: E731
     log = DecisionLog(folder, with_text=how.with_text, limits=_AT_ONCE, on_failure=count)
     journal = Journal(log, Keyer(how.key), how.with_text, 30.0 if how.with_text else None)
-    context = Context(
-        service, metrics, CompletionIds(how.key), journal if how.has_log else None, teller(as_json=True, to=said)
-    )
+    kept, say = journal if how.has_log else None, teller(as_json=True, to=said)
+    context = Context(service, metrics, CompletionIds(how.key), kept, say, how.tracer)
     app = make_app(context, how.access)
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield Api(client, context, folder, said)

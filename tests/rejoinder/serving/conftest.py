@@ -12,15 +12,20 @@ from typing import Any, Protocol
 
 import pytest
 
+from rejoinder.answer.responder import Options
 from rejoinder.parts.opened import OpenRelease, open_model, open_release
 from rejoinder.release.proof import Installed
 from rejoinder.release.trust import Trust
+from rejoinder.serving.batcher import Bounds
+from rejoinder.serving.holder import Holder
+from rejoinder.serving.service import Service
 from rejoinder.store.store import Store
 from tests.bundles import KEY, REPLIES, build_whole, pin, put_in_store
 from tests.conftest import copy_of
 from tests.rankers import build_ranker
-from tests.rejoinder.serving.apis import Api, How, an_api
+from tests.rejoinder.serving.apis import SOON, Api, How, an_api
 from tests.rejoinder.serving.servers import Server, start
+from tests.rejoinder.serving.services import OpenService
 
 OpenApi = Callable[..., Api]
 Copy = Callable[[Installed], Installed]
@@ -90,6 +95,21 @@ def open_api(opened_whole: OpenRelease, tmp_path: Path) -> Iterator[OpenApi]:
 def api(open_api: OpenApi) -> Api:
     """An app as it is by default."""
     return open_api()
+
+
+@pytest.fixture
+def open_service(opened_whole: OpenRelease) -> Iterator[OpenService]:
+    """Opens services over the whole release, or another; in the end each is closed."""
+    with ExitStack() as stack:
+
+        def open_(
+            opened: OpenRelease = opened_whole, threads: int = 1, bounds: Bounds | None = None, **how: Any
+        ) -> Service:
+            service = Service(Holder(opened, options=Options()), threads, bounds, **{"deadline_s": SOON, **how})
+            stack.callback(service.close)
+            return service
+
+        yield open_
 
 
 @pytest.fixture

@@ -29,12 +29,14 @@ class Server:
         home: its REJOINDER_HOME.
         lines: all that it has said on standard error.
         url: where it answers, once it is ready.
+        has_ended: whether it will say nothing more.
     """
 
     process: subprocess.Popen[str]
     home: Path
     lines: list[str] = field(default_factory=list)
     url: str = ""
+    has_ended: bool = False
     _heard: threading.Condition = field(default_factory=threading.Condition)
     _listener: threading.Thread | None = None
 
@@ -53,7 +55,8 @@ class Server:
     def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
         """Wait until an event was told so often; its last line."""
         with self._heard:
-            assert self._heard.wait_for(lambda: len(self.told(event)) >= count, SOON), (event, self.lines)
+            self._heard.wait_for(lambda: self.has_ended or len(self.told(event)) >= count, SOON)
+            assert len(self.told(event)) >= count, (event, self.lines)
             return self.told(event)[count - 1]
 
     def told(self, event: str) -> list[dict[str, Any]]:
@@ -88,6 +91,9 @@ class Server:
             with self._heard:
                 self.lines.append(line)
                 self._heard.notify_all()
+        with self._heard:
+            self.has_ended = True
+            self._heard.notify_all()
 
 
 def start(store: Path, trust: Path, home: Path, options: Sequence[str] = (), **env: str) -> Server:
