@@ -43,7 +43,7 @@ Examples:
 @click.option("--queue", "queue_rows", default=64, show_default=True, type=click.IntRange(1), help="That may wait.")
 @click.option(
     "--queue-ms",
-    default=250.0,
+    default=175.0,
     show_default=True,
     type=click.FloatRange(min=0),
     help="That one may have to wait, by the pace of late; who would wait longer is told to come back. 0: any.",

@@ -94,7 +94,7 @@ class Batcher:
         self._run, self._bounds = run, bounds or Bounds()
         self._waiting: deque[Job[Any]] = deque()
         self._changed = threading.Condition()  # guards everything here
-        self._rows, self._idle, self._is_closed = 0, 0, False
+        self._rows, self._is_closed = 0, False
         self._unfinished, self._row_s = 0, 0.0
         self._threads = [
             threading.Thread(target=self._serve, name=f"rejoinder-batch-{n}", daemon=True) for n in range(threads)
@@ -128,7 +128,8 @@ class Batcher:
             self._rows += job.rows
             self._unfinished += job.rows
             self._changed.notify()
-        job.answer.add_done_callback(lambda _: self._finish(job.rows))
+        rows = job.rows  # a callback that held the job would be held by it, and with it an open release
+        job.answer.add_done_callback(lambda _: self._finish(rows))
         return job.answer
 
     def _check_room(self, rows: int) -> None:
@@ -180,20 +181,18 @@ class Batcher:
     def _take(self) -> list[Job[Any]] | None:
         """Wait for jobs, and take a fair share of them; None when closed and nothing waits."""
         with self._changed:
-            self._idle += 1
             self._changed.wait_for(lambda: self._waiting or self._is_closed)
             if self._waiting and self._bounds.wait_s > 0:
                 self._changed.wait_for(lambda: self._rows >= self._bounds.rows, self._bounds.wait_s)
             if not self._waiting and self._is_closed:
                 return None
-            share = min(self._bounds.rows, -(-self._rows // self._idle))
+            share = min(self._bounds.rows, -(-self._rows // len(self._threads)))
             batch: list[Job[Any]] = []
             rows = 0
             while self._waiting and (not batch or rows + self._waiting[0].rows <= share):
                 batch.append(self._waiting.popleft())
                 rows += batch[-1].rows
             self._rows -= rows
-            self._idle -= 1
             return batch
 
 

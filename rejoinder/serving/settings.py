@@ -51,7 +51,7 @@ class Settings:
     threads: int = 0
     rows: int = 16
     queue_rows: int = 64
-    queue_s: float = 0.25
+    queue_s: float = 0.175
     wait_s: float = 0.0
     deadline_s: float = 1.0
     explore: float = 0.0

@@ -87,15 +87,16 @@ def test_nobody_waits_for_company_while_a_thread_is_idle(opened: Opened) -> None
     assert desk.batches == [["first"], ["a"]]
 
 
-def test_what_comes_at_one_moment_is_shared_among_the_threads_that_are_idle(opened: Opened) -> None:
+def test_a_thread_leaves_the_others_their_share_even_those_that_are_busy(opened: Opened) -> None:
     batcher, desk = opened(threads=3)
-    busy(batcher, desk)
-    assert until(lambda: batcher._idle == 2)
+    first = busy(batcher, desk)
     with batcher._changed:  # nobody looks before all are there
-        for name in "abcd":
-            batcher.submit(job(name))
+        answers = [batcher.submit(job(name)) for name in "abcd"]
     assert desk.begun(3)
-    assert sorted(desk.batches[1:]) == [["a", "b"], ["c", "d"]]
+    assert sorted(desk.batches[1:]) == [["a", "b"], ["c"]]
+    desk.may_answer.set()
+    assert [answer.result(SOON) for answer in first + answers] == ["FIRST", *"ABCD"]
+    assert desk.batches[-1] == ["d"]
 
 
 def test_a_batch_holds_no_more_rows_than_it_may(opened: Opened) -> None:
