@@ -200,9 +200,10 @@ class Responder:
         else:
             after = step.run(before)
         milliseconds = 1000 * (time.perf_counter() - start)
-        given = left = _fates(before)
-        if after.candidates is not before.candidates:
-            left = _fates(after)
+        if after.candidates is before.candidates:  # most steps: not worth counting
+            able = sum(candidate.dropped is None for candidate in before.candidates)
+            return after, StepTrace(step.name, milliseconds, able, able, {})
+        given, left = _fates(before), _fates(after)
         dropped = {why: left[why] - given[why] for why in left if why is not None and left[why] > given[why]}
         return after, StepTrace(step.name, milliseconds, given[None], left[None], dropped)
 
