@@ -24,6 +24,8 @@ def session_options() -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads()
     options.log_severity_level = 3
+    # A plan of memory is kept for each shape that was ever seen: texts have hundreds. Without, nothing is slower.
+    options.enable_mem_pattern = False
     options.enable_profiling = False
     options.optimized_model_filepath = ""
     # Spinning wins microseconds on an idle machine and burns whole cores on a shared one.
