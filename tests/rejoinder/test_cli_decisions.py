@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rejoinder.cli import Commands
+from rejoinder.cli_options import Commands
 from rejoinder.cli_decisions import decisions
 from rejoinder.home import home
 from rejoinder.serving.decisions.pseudonyms import VARIABLE
