@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from rejoinder.dialogue import Dialogue
     from rejoinder.errors import (
         BundleError,
+        ClosedError,
         ConsistencyError,
         FormatError,
         FreshnessError,
         InputError,
         IntegrityError,
         ProbeError,
+        QueueFullError,
         RejoinderError,
         SignatureError,
         StoreError,
         SwapError,
+        TooLateError,
     )
     from rejoinder.parts.opened import open_current
     from rejoinder.serving.holder import Holder
@@ -36,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Assistant",
     "BundleError",
+    "ClosedError",
     "ConsistencyError",
     "Dialogue",
     "FormatError",
@@ -44,12 +48,14 @@ __all__ = [
     "InputError",
     "IntegrityError",
     "ProbeError",
+    "QueueFullError",
     "RejoinderError",
     "Reply",
     "SignatureError",
     "Store",
     "StoreError",
     "SwapError",
+    "TooLateError",
     "__version__",
     "open_current",
 ]
