@@ -100,11 +100,12 @@ def main() -> None:
     """
     if not Path("dvc.yaml").is_file():
         sys.exit(f"make demo: expected dvc.yaml in the working directory, got none. Next: cd {_CHANGES.parents[1]}")
-    ask = f'REJOINDER_HOME={FOLDER / home.DEFAULT} {program("rejoinder")} ask "I feel lonely" --trace'
+    rejoinder = f"REJOINDER_HOME={FOLDER / home.DEFAULT} {program('rejoinder')}"
+    following = (f'{rejoinder} ask "I feel lonely" --trace', f"{rejoinder} serve", "make repro")
     workspace = prepare(FOLDER, Path())
     forget_private_settings()
     os.chdir(workspace.root)
-    make(Workspace(name=workspace.name), "demo", pace("demo"), (ask, "make repro"))
+    make(Workspace(name=workspace.name), "demo", pace("demo"), following)
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def main() -> None:
     """Entry point."""
     rejoinder, dvc = program("rejoinder"), program("dvc")
     ask = f'{rejoinder} ask "I feel lonely" --trace'
-    following = (ask, f"{dvc} plots show && {dvc} metrics show", f"{rejoinder} verify")
+    following = (ask, f"{rejoinder} serve", f"{dvc} plots show && {dvc} metrics show", f"{rejoinder} verify")
     make(Workspace(), "repro", pace("repro"), following)
 
 

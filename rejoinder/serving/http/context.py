@@ -23,6 +23,8 @@ from rejoinder.serving.metrics import Metrics
 from rejoinder.serving.service import Service
 
 T = TypeVar("T")
+#: By this name every release answers, whatever its own is: a client need not be told of a demo.
+PRODUCT = "rejoinder"
 
 
 @dataclass(slots=True)
@@ -83,7 +85,7 @@ def check_model(model: str | None, release: Release) -> None:
     Raises:
         HttpError: 404 if it is another one.
     """
-    if model not in {None, release.name, model_name(release)}:
+    if model not in {None, PRODUCT, release.name, model_name(release)}:
         message = f"model: expected {release.name} or {model_name(release)}, got another. Next: see /v1/models"
         raise HttpError(404, message, "model", code="model_not_found")
 
