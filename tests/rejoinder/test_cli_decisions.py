@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from rejoinder.cli_options import Commands
 from rejoinder.cli_decisions import decisions
+from rejoinder.cli_options import Commands
 from rejoinder.home import home
 from rejoinder.serving.decisions.pseudonyms import VARIABLE
 from tests.rejoinder.serving.decisions.samples import (
