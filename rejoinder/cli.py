@@ -13,7 +13,7 @@ import click
 
 from rejoinder import __version__
 from rejoinder.cli_decisions import decisions
-from rejoinder.cli_options import PROVIDERS, Commands, open_store, provider_option, store_option
+from rejoinder.cli_options import PROVIDERS, Commands, explore_option, open_store, provider_option, store_option
 from rejoinder.cli_serve import serve
 from rejoinder.errors import InputError
 from rejoinder.process import configure_process
@@ -54,13 +54,7 @@ main.add_command(decisions)
     type=click.FloatRange(min=0),
     help="An answer comes of what is ready by then; 0 to wait for everything.",
 )
-@click.option(
-    "--explore",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of answers that are drawn among the best candidates.",
-)
+@explore_option
 @click.option("--seed", type=int, help="Of what is drawn.")
 @store_option
 @provider_option

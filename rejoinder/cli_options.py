@@ -56,6 +56,15 @@ provider_option = click.option(
 )
 
 
+explore_option = click.option(
+    "--explore",
+    default=0.0,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of answers that are drawn among the best candidates.",
+)
+
+
 def open_store(root: Path | None) -> Store:
     """The store that the command line names.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from rejoinder.cli_options import PROVIDERS, open_store, provider_option, store_option
+from rejoinder.cli_options import PROVIDERS, explore_option, open_store, provider_option, store_option
 from rejoinder.errors import InputError
 from rejoinder.process import compute_alone
 
@@ -55,13 +55,7 @@ Examples:
     type=click.FloatRange(min=1),
     help="A reply comes of what is ready by then.",
 )
-@click.option(
-    "--explore",
-    default=0.0,
-    show_default=True,
-    type=click.FloatRange(0, 1),
-    help="Share of answers that are drawn among the best candidates.",
-)
+@explore_option
 @click.option("--no-log", is_flag=True, help="Keep no decision log.")
 @click.option("--log-text", is_flag=True, help="Keep texts in it; the page tells its users.")
 @click.option(

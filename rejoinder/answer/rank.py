@@ -14,9 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from rejoinder.answer.reply import Candidate
+from rejoinder.answer.retrieve import encode
 from rejoinder.answer.state import State
+from rejoinder.dialogue import Dialogue
 from rejoinder.errors import InputError
 from rejoinder.parts import REMARKS, REPLIES
+from rejoinder.parts.opened import OpenRelease
 from rejoinder.parts.ranker import Ranker
 
 
@@ -66,11 +69,12 @@ def _ranked(state: State, ranker: Ranker, candidates: list[Candidate]) -> list[C
     return sorted(judged, key=lambda candidate: -candidate.chosen_by)
 
 
-def relevance(state: State, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+def relevance(release: OpenRelease, dialogue: Dialogue, texts: Sequence[str]) -> npt.NDArray[np.float64]:
     """Tell how likely each of some texts is the reply, if one of them is.
 
     Args:
-        state: after `encode`.
+        release: ranks.
+        dialogue: oldest turn first.
         texts: n of them.
 
     Returns:
@@ -79,12 +83,10 @@ def relevance(state: State, texts: Sequence[str]) -> npt.NDArray[np.float64]:
     Raises:
         InputError: if the release has no ranker that is used.
     """
-    heads, ranker = state.release.heads, state.release.ranker
+    heads, ranker, state = release.heads, release.ranker, encode(State(release, dialogue))
     if heads is None or ranker is None or not ranker.is_used or state.vector is None:
-        raise InputError(
-            f"{state.release.release}: expected a release with a ranker, got one without. Next: pull a newer one"
-        )
-    fits = heads.replies(state.release.encoder.encode(texts).vectors) @ state.vector
+        raise InputError(f"{release.release}: expected a release with a ranker, got none. Next: pull a newer one")
+    fits = heads.replies(release.encoder.encode(texts).vectors) @ state.vector
     own = [turn.speaker == "bot" for turn in state.read]
     sums = fits + ranker.added(ranker.scores([turn.text for turn in state.read], own, texts))
     weights = np.exp((sums.astype(np.float64) - sums.max()) / ranker.temperature)

@@ -11,16 +11,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
 
-import numpy as np
-import numpy.typing as npt
-
-from rejoinder.answer.annotate import annotate, annotate_all
+from rejoinder.answer.annotate import annotate
 from rejoinder.answer.asked import Asked
 from rejoinder.answer.choose import Exploration, choose, explore, is_resort
 from rejoinder.answer.filters import drop_unfit
 from rejoinder.answer.guard import listen, veto, watch
 from rejoinder.answer.limit import limit
-from rejoinder.answer.rank import drop_weak, rank, relevance
+from rejoinder.answer.rank import drop_weak, rank
 from rejoinder.answer.remark import remark
 from rejoinder.answer.reply import Reply, StepTrace, Trace
 from rejoinder.answer.retrieve import encode, retrieve, texts_read
@@ -138,35 +135,6 @@ class Responder:
     def encode(self, texts: Sequence[str]) -> None:
         """Encode in one batch what is not known yet, so that the answers that read it find it."""
         self._opened.encoder.encode(list(dict.fromkeys(texts)))
-
-    def relevance(self, dialogue: Dialogue, texts: Sequence[str]) -> npt.NDArray[np.float64]:
-        """Tell how likely each of some texts is the reply, if one of them is.
-
-        Args:
-            dialogue: oldest turn first.
-            texts: n of them.
-
-        Returns:
-            float64 [n], which sum to 1.
-
-        Raises:
-            InputError: if the release has no ranker that is used.
-        """
-        return relevance(encode(State(self._opened, dialogue)), texts)
-
-    def annotations(self, texts: Sequence[str]) -> list[dict[str, dict[str, float]]]:
-        """Annotate texts, each a turn of its own.
-
-        Args:
-            texts: n of them.
-
-        Returns:
-            n times, by annotator: the probability of each label.
-
-        Raises:
-            InputError: if the release has no annotators.
-        """
-        return annotate_all(self._opened, texts)
 
     def _run_in_time(self, start: State, done: list[tuple[State, StepTrace]]) -> bool:
         """Run all steps; false if the deadline came first, with what was done by then in `done`."""

@@ -6,9 +6,7 @@ the last request that it serves is answered. Whatever goes wrong before the repl
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from rejoinder.errors import RejoinderError, SwapError
 from rejoinder.parts.opened import OpenRelease, open_release
 from rejoinder.release.document import Release
 from rejoinder.release.proof import Installed
+from rejoinder.serving.following import Following, follow, log, unheard
 from rejoinder.serving.headroom import available, estimate, give_back
 from rejoinder.store.store import Store
 
@@ -30,8 +29,6 @@ Opener = Callable[[Installed], OpenRelease]
 #: Seconds that the whole chain has, as published for such assistants.
 DEADLINE_S = 1.0
 _MB = 1 << 20
-#: Seconds until a release that could not take over is tried again: twice as long each time.
-_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 300.0
 _SHORT, _LONG = "hi", "how are you today? "
 
 
@@ -162,16 +159,8 @@ class Holder:
         Returns:
             A function that ends it, and waits for a swap under way: for ever, or for so many seconds.
         """
-        stop = threading.Event()
-        watch = partial(self._watch, store, _Following(every, report or _log, done or _unheard), stop)
-        thread = threading.Thread(target=watch, name="rejoinder-follow", daemon=True)
-        thread.start()
-
-        def end(timeout: float | None = None) -> None:
-            stop.set()
-            thread.join(timeout)
-
-        return end
+        following = Following(every, report or log, done or unheard)
+        return follow(store, following, lambda: self.status().release, self.swap)
 
     @contextmanager
     def lease(self) -> Iterator[Slot]:
@@ -244,74 +233,6 @@ class Holder:
         with self._changed:
             self._leaving.remove(slot)
 
-    def _watch(self, store: Store, following: _Following, stop: threading.Event) -> None:
-        while not stop.wait(following.every):
-            if not following.is_due(_mark(store)):
-                continue
-            try:
-                installed = store.current()
-                if installed.release.digest != self.status().release.digest:
-                    following.done(self.swap(installed))
-                    stop.wait(following.every)
-                    give_back()  # once more: who had just been answered still held the former release
-                following.succeeded()
-            except Exception as error:  # the watch outlives whatever is wrong with one release
-                following.failed(error)
-
-
-@dataclass(slots=True)
-class _Following:
-    """What is known of a store that is followed, and when it is tried again.
-
-    Attributes:
-        every: seconds between looks.
-        report: told of failures.
-        done: told of releases that have taken over.
-        mark: what `current` said when it was last tried.
-        pause: seconds until the next try; 0 if the last one succeeded.
-        next_try: moment of `time.monotonic`.
-        told: the last failure that was reported.
-    """
-
-    every: float
-    report: Callable[[Exception], None]
-    done: Callable[[Release], None]
-    mark: bytes | None = None
-    pause: float = 0.0
-    next_try: float = 0.0
-    told: str = ""
-
-    def is_due(self, mark: bytes) -> bool:
-        """Whether to try: `current` has changed, or the last try failed long enough ago."""
-        if mark != self.mark:
-            self.mark, self.pause, self.told = mark, 0.0, ""
-            return True
-        return self.pause > 0 and time.monotonic() >= self.next_try
-
-    def succeeded(self) -> None:
-        """Take note that the release serves."""
-        self.pause, self.told = 0.0, ""
-
-    def failed(self, error: Exception) -> None:
-        """Take note of a failure, report it if it is a new one, and wait twice as long as before."""
-        self.pause = min(_LONGEST_PAUSE, 2 * self.pause or _FIRST_PAUSE)
-        self.next_try = time.monotonic() + self.pause
-        if str(error) != self.told:
-            self.told = str(error)
-            self.report(error)
-
-
-def _unheard(release: Release) -> None:
-    """Nobody wants to know."""
-
-
-def _mark(store: Store) -> bytes:
-    """What `current` says, whatever that is."""
-    try:
-        return store.current_file.read_bytes()
-    except OSError:
-        return b""
-
 
 def _check_room(installed: Installed, provider: str | None) -> None:
     need, room = estimate(installed, provider), available()
@@ -345,7 +266,3 @@ def _forget_locals(error: BaseException | None) -> None:
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
-
-
-def _log(error: Exception) -> None:
-    logging.getLogger(__name__).warning("%s", error)

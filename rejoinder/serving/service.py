@@ -12,7 +12,9 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from rejoinder.answer.annotate import annotate_all
 from rejoinder.answer.asked import Asked
+from rejoinder.answer.rank import relevance
 from rejoinder.answer.reply import Reply
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import QueueFullError, RejoinderError, TooLateError
@@ -162,7 +164,7 @@ class Service:
         """
 
         def work(slot: Slot, job: Job[Any]) -> npt.NDArray[np.float64]:
-            return slot.responder.relevance(dialogue, documents)
+            return relevance(slot.opened, dialogue, documents)
 
         def texts(slot: Slot) -> list[str]:
             return [*slot.responder.texts_read(dialogue), *documents]
@@ -185,7 +187,7 @@ class Service:
         """
 
         def work(slot: Slot, job: Job[Any]) -> list[dict[str, dict[str, float]]]:
-            return slot.responder.annotations(texts)
+            return annotate_all(slot.opened, texts)
 
         return await self._ask(lambda slot: texts, work, seconds=self._long_s, rows=len(texts))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -40,7 +39,6 @@ class Context:
         tracer: takes traces; None where nobody asks for them.
         limits: of votes.
         is_draining: whether nothing new should come.
-        started: moment of `time.time`.
     """
 
     service: Service
@@ -51,7 +49,6 @@ class Context:
     tracer: Tracer | None = None
     limits: VoteLimits = field(default_factory=VoteLimits)
     is_draining: bool = False
-    started: float = field(default_factory=time.time)
 
     @property
     def release(self) -> Release:

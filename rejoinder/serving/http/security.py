@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -111,17 +111,14 @@ def _is_address(name: str) -> bool:
 class Doorkeeper:
     """ASGI middleware: checks every request, and puts the same headers on every answer."""
 
-    def __init__(
-        self, app: ASGIApp, access: Access, on_refusal: Callable[[int], None] = lambda status: None
-    ) -> None:
+    def __init__(self, app: ASGIApp, access: Access) -> None:
         """Stand before an app.
 
         Args:
             app: answers what is let in.
             access: who may ask.
-            on_refusal: told the status of what is not let in.
         """
-        self._app, self._access, self._on_refusal = app, access, on_refusal
+        self._app, self._access = app, access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -137,7 +134,6 @@ class Doorkeeper:
         try:
             self._access.check(scope["method"], scope["path"], _once(scope))
         except HttpError as error:
-            self._on_refusal(error.status)
             await respond(error)(scope, receive, send_dressed)
             return
         await self._app(scope, receive, send_dressed)

@@ -355,7 +355,7 @@ class TestFollow:
         self, store: Store, mine: Installed, caplog: pytest.LogCaptureFixture
     ) -> None:
         holder = Holder(open_release(store.current()))
-        with caplog.at_level(logging.WARNING, logger="rejoinder.serving.holder"):
+        with caplog.at_level(logging.WARNING, logger="rejoinder.serving.following"):
             end = holder.follow(store, every=0.005)
             store.current_file.unlink()
             assert until(lambda: "no release is installed" in caplog.text)

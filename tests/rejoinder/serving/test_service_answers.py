@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rejoinder.answer.responder import Responder
+from rejoinder.answer.rank import relevance
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import InputError
 from rejoinder.parts.opened import OpenRelease
@@ -52,7 +52,7 @@ def test_relevance_sums_to_one(open_service: OpenService, opened_whole: OpenRele
     documents = ["you love pizza", "they know rain", "hello", "i feel lonely"]
     made = in_loop(lambda: open_service().relevance(SAID[0], documents))
     assert made.value.sum() == pytest.approx(1.0)
-    np.testing.assert_allclose(made.value, Responder(opened_whole).relevance(SAID[0], documents))
+    np.testing.assert_allclose(made.value, relevance(opened_whole, SAID[0], documents))
 
 
 def test_annotations_come_in_the_order_of_the_texts(open_service: OpenService) -> None:

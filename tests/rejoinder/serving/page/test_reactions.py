@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from tests.rejoinder.serving.apis import figure
 from tests.rejoinder.serving.page.browser_page import Canned, Page
 from tests.rejoinder.serving.page.canned import CONVERSATION, error, reply
 from tests.rejoinder.serving.page.steps import instead, say_and_wait
+from tests.rejoinder.serving.servers import Server
 
 
 def test_a_reaction_is_recorded_changed_and_taken_back(page: Page) -> None:
@@ -46,7 +48,9 @@ def test_a_conversation_gets_a_thumb_and_ratings(page: Page) -> None:
     assert {r.url.rpartition("/conversations/")[2] for r in asked} == {f"{CONVERSATION}/feedback"}
 
 
-def test_the_real_server_records_feedback(page: Page) -> None:
+def test_the_real_server_records_feedback(page: Page, serving: Server) -> None:
+    before = figure(serving.get("/metrics").text, "rejoinder_feedback_total", thumb="down")
     say_and_wait(page, "hello")
     page.click("[data-thumb=down]")
     page.until("document.querySelector('[data-thumb=down][aria-pressed=true]')")
+    assert figure(serving.get("/metrics").text, "rejoinder_feedback_total", thumb="down") == before + 1
