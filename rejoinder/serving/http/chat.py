@@ -59,7 +59,7 @@ async def chat(request: Request) -> Response:
     dialogue, n = dialogue_of(body.messages), body.n or 1
     if body.stream and n > 1:
         raise invalid("n: expected 1 in a stream, got more. Next: ask without stream", "n")
-    if is_task(dialogue):
+    if is_task(body.messages):
         return _no_result(context.release, body)
     exchange = Exchange(
         context,

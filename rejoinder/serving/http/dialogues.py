@@ -12,7 +12,13 @@ from rejoinder.text import normalize
 _SPEAKERS: dict[str, Speaker] = {"user": "user", "assistant": "bot"}
 #: What front ends ask beside the chat (Open WebUI: titles, tags, follow-ups, search words) begins like this and has
 #: such a mark. A user's question that is put beside found documents begins like it as well: it is to be answered.
-_TASK, _MARKS, _NO_TASK = "### Task:", ("<chat_history>", "You are an autocompletion system"), "Respond to the user"
+_TASK, _NO_TASK = "### Task:", "Respond to the user"
+_MARKS = ("<chat_history>", "You are an autocompletion system", "### Messages Being Compacted:")
+#: Its jobs that begin otherwise: a face for a voice call, what to remember.
+_OTHER_TASKS = (
+    "Your task is to reflect the speaker's likely facial expression through a fitting emoji.",
+    "Review the completed conversation turn and decide whether long-term memory should change.",
+)
 #: Characters of a turn that are read, its last ones: some five pages. A million would take four seconds.
 _MOST_READ = 20_000
 
@@ -44,9 +50,19 @@ def dialogue_of(messages: Sequence[Message]) -> Dialogue:
     return Dialogue(tuple(turns))
 
 
-def is_task(dialogue: Dialogue) -> bool:
-    """Whether a front end asks for itself, and no user of it: for a title, for tags."""
-    text = dialogue.turns[-1].text.lstrip()
+def is_task(messages: Sequence[Message]) -> bool:
+    """Whether a front end asks for itself, and no user of it: for a title, for tags.
+
+    Args:
+        messages: as they came: of a job that quotes a long chat, a turn holds the end alone.
+
+    Returns:
+        Whether the user's last message is such a job.
+    """
+    said = (_text_of(message, 0) for message in reversed(messages) if message.role == "user")
+    text = next(filter(str.strip, said), "").lstrip()
+    if text.startswith(_OTHER_TASKS):
+        return True
     is_marked = text.startswith(_TASK) and any(mark in text for mark in _MARKS)
     return is_marked and not text.removeprefix(_TASK).lstrip().startswith(_NO_TASK)
 

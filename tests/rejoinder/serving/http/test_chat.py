@@ -208,6 +208,27 @@ def test_a_front_ends_own_job_gets_no_result_and_is_not_logged_as_a_talk(api: Ap
 
 
 @pytest.mark.parametrize(
+    "job",
+    [
+        "### Task:\nYou are an autocompletion system. Continue the text.",
+        "### Task:\nSummarize the conversation history.\n### Messages Being Compacted:\nUSER: hello",
+        "### Task:\nGenerate a title.\n<chat_history>\nUSER: " + "hello " * 5_000 + "\n</chat_history>",
+        "Your task is to reflect the speaker's likely facial expression through a fitting emoji. Message: hello",
+        "Review the completed conversation turn and decide whether long-term memory should change.\nuser: hello",
+    ],
+    ids=["completion", "summary", "longer than a turn is read", "emoji", "memory"],
+)
+def test_each_of_a_front_ends_jobs_is_known_however_much_of_the_chat_it_quotes(api: Api, job: str) -> None:
+    assert api.text(job) == "{}"
+    assert api.records("answer") == []
+
+
+def test_what_follows_a_front_ends_job_gets_a_reply(api: Api) -> None:
+    job = "### Task:\nGenerate a title.\n<chat_history>hello</chat_history>"
+    assert api.text(job, "{}", "hello") != "{}"
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "### Task:\nwater the plants",
