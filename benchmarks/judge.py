@@ -157,24 +157,40 @@ def draw(build: Path, root: Path | None, champion: Path | None, turns: Path, see
     shuffled = random.Random(seed)  # noqa: S311
     shuffled.shuffle(asked)
     ours, theirs = answers(store, current.digest, asked), answers(other, before, asked)
-    sides: list[Side] = [shuffled.choice(("left", "right")) for _ in asked]
+    names = str(current), str(other.installed(before).release)
+    click.echo(write_sheet(folder, list(zip(asked, ours, theirs, strict=True)), names, shuffled))
+
+
+def write_sheet(
+    folder: Path, rows: Sequence[tuple[str, str, str]], names: tuple[str, str], shuffled: random.Random
+) -> str:
+    """Write a sheet, and apart from it the key.
+
+    Args:
+        folder: for both.
+        rows: turn, the candidate's reply, the champion's.
+        names: of candidate and champion.
+        shuffled: chooses sides.
+
+    Returns:
+        What to do next.
+    """
+    sides: list[Side] = [shuffled.choice(("left", "right")) for _ in rows]
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / SHEET).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t")
         writer.writerow(_COLUMNS)
-        for number, (turn, a, b, side) in enumerate(zip(asked, ours, theirs, sides, strict=True), 1):
+        for number, ((turn, a, b), side) in enumerate(zip(rows, sides, strict=True), 1):
             writer.writerow([number, turn, *((a, b) if side == "left" else (b, a))])
     said = {
-        "candidate": str(current),
-        "champion": str(other.installed(before).release),
+        "candidate": names[0],
+        "champion": names[1],
         "sides": sides,
-        "shared": [
-            [shared_words(a, [t]), shared_words(b, [t])] for t, a, b in zip(asked, ours, theirs, strict=True)
-        ],
+        "shared": [[shared_words(a, [t]), shared_words(b, [t])] for t, a, b in rows],
     }
     (folder / KEY).write_text(json.dumps(said))
-    click.echo(f"{folder / SHEET}: {len(asked)} turns. Give it to at least two readers, and the key to none: each")
-    click.echo(
+    return (
+        f"{folder / SHEET}: {len(rows)} turns. Give it to at least two readers, and the key to none: each\n"
         f"writes a line a turn, number, left, right, by tabs; of {', '.join(VERDICTS)}. Then: score {folder}"
     )
 

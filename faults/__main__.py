@@ -28,6 +28,7 @@ MODULES = (
     "mutants",
     "swaps_of_parts",
     "forms",
+    "generators",
     "code",
     "crashes",
     "disks",

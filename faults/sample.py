@@ -34,6 +34,7 @@ PARSERS = (
     ("rejoinder.parts.shards", "open_shard"),
     ("rejoinder.parts.replies", "read_replies"),
     ("rejoinder.parts.vectorizer", "model_problems"),
+    ("rejoinder.parts.decoder", "check_onnx"),
 )
 #: Modules of ours that read JSON out of bundles, and the one class whose method is the tokenizers' parser.
 READERS = ("rejoinder.parts.replies", "rejoinder.parts.probes")
@@ -136,7 +137,8 @@ def watched_parsers(genuine: Mapping[Path, bytes]) -> Iterator[list[str]]:
             stack.enter_context(patch(f"{module}.json", SimpleNamespace(loads=loads, dumps=json.dumps)))
         from_file = import_module("rejoinder.parts.tokens").Tokenizer.from_file
         double = SimpleNamespace(from_file=_noting(seen, "tokenizers", from_file))
-        stack.enter_context(patch("rejoinder.parts.tokens.Tokenizer", double))
+        for module in ("rejoinder.parts.tokens", "rejoinder.parts.prompt"):
+            stack.enter_context(patch(f"{module}.Tokenizer", double))
         yield seen
 
 

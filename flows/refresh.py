@@ -1,7 +1,7 @@
 """`python -m flows.refresh`: new logs -> new heads and a new index on the champion's encoder, in minutes.
 
-Encoder, phrase cache and their proof stay the champion's, byte for byte. What the new heads gain on new talk,
-and lose on those of before, is printed beside the release.
+Encoder, phrase cache, generator and their proof stay the champion's, byte for byte. What the new heads gain on
+new talk, and lose on those of before, is printed beside the release.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from flows.slices import Before, compare
 from flows.workspace import Workspace
 from registry.pull.champion import Champion, open_champion
 from rejoinder.errors import RejoinderError
-from rejoinder.parts import PHRASES, VECTORIZER
+from rejoinder.parts import GENERATOR, PHRASES, VECTORIZER
 from rejoinder.parts.opened import OpenRelease, open_current
 from rejoinder.release.manifest import read_manifest
 from rejoinder.store.store import Store
 
 #: Stages whose outputs are the champion's.
-KEPT = ("vectorizer", "student", "export", "cache")
+KEPT = ("vectorizer", "student", "export", "cache", "generator")
 _BEFORE_TRAINING = ("ingest", "anonymize", "validate", "dialogues")
 _LOGS = "data/logs"
 _NEXT = "Next: make repro, which trains everything anew"
@@ -61,8 +61,8 @@ def check(workspace: Workspace) -> OpenRelease:
 
 def _other_bundles(workspace: Workspace, champion: Champion) -> Iterator[str]:
     built = workspace.bundles
-    for part in (VECTORIZER, PHRASES):
-        expected = champion.release.bundles[part.bundle]
+    for part in (VECTORIZER, PHRASES, GENERATOR):
+        expected = champion.release.bundles.get(part.bundle, "nothing")
         found = read_manifest(built[part.bundle]).digest if part.bundle in built else "nothing"
         if found != expected:
             yield f"{part.name} in {workspace.build}: {found[:19]} for {expected[:19]}"

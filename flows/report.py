@@ -11,7 +11,7 @@ from rich.table import Table
 
 from flows.train import Trained
 from flows.workspace import Workspace
-from rejoinder.parts import GUARD, PHRASES, RANKER
+from rejoinder.parts import GENERATOR, GUARD, PHRASES, RANKER
 
 _SYSTEMS = ("random", "length", "bm25", "untuned", "teacher", "served")
 
@@ -54,6 +54,7 @@ def _figures(workspace: Workspace) -> list[tuple[str, str]]:
         (PHRASES.bundle, _cache(metrics[PHRASES.bundle])),
         (GUARD.name, _guard(metrics[GUARD.name])),
         (RANKER.name, _ranker(metrics["ranking"])),
+        (GENERATOR.name, _generator(metrics["generating"])),
     ]
 
 
@@ -87,6 +88,14 @@ def _ranker(ranking: dict[str, Any]) -> str:
             f"{kind} {of['without']:.3f} -> {of['with_ranker']:.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
         )
     return f"R@1 of 10, heads alone -> with it: {', '.join(told)}"
+
+
+def _generator(generating: dict[str, Any]) -> str:
+    if not generating["is_there"]:
+        return "none"
+    of = generating["perplexity"]
+    said = f"perplexity {of['value']:.1f} [{of['low']:.1f}, {of['high']:.1f}] of held-out replies"
+    return f"{said}; eight candidates in {generating['seconds']:.2f} s"
 
 
 def program(name: str) -> str:

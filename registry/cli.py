@@ -12,6 +12,7 @@ from registry.show.commands import diff, show
 from registry.show.remarks import remarks
 from rejoinder import __version__
 from rejoinder.cli import EXAMPLES, ask, list_installed, short, verify
+from rejoinder.cli_chat import chat
 from rejoinder.cli_decisions import decisions
 from rejoinder.cli_options import Commands, open_store, store_option
 from rejoinder.cli_serve import serve
@@ -63,6 +64,7 @@ def main() -> None:
 
 
 main.add_command(ask)
+main.add_command(chat)
 main.add_command(serve)
 main.add_command(decisions)
 main.add_command(verify)

@@ -1,4 +1,4 @@
-"""The commands that need nothing but the runtime: ask, verify, releases. `registry.cli` adds the others."""
+"""The commands that need nothing but the runtime: ask, chat, serve, verify. `registry.cli` adds the others."""
 
 from __future__ import annotations
 
@@ -12,8 +12,19 @@ from typing import TYPE_CHECKING
 import click
 
 from rejoinder import __version__
+from rejoinder.cli_chat import chat
 from rejoinder.cli_decisions import decisions
-from rejoinder.cli_options import PROVIDERS, Commands, explore_option, open_store, provider_option, store_option
+from rejoinder.cli_options import (
+    PROVIDERS,
+    Commands,
+    check_generate,
+    deadline_option,
+    explore_option,
+    generate_option,
+    open_store,
+    provider_option,
+    store_option,
+)
 from rejoinder.cli_serve import serve
 from rejoinder.errors import InputError
 from rejoinder.process import configure_process
@@ -25,6 +36,7 @@ EXAMPLES = """\b
 Examples:
   rejoinder ask "I feel lonely"
   printf 'hi\\nhello\\nI feel lonely\\n' | rejoinder ask --trace
+  rejoinder chat
   rejoinder serve
   rejoinder decisions list
   rejoinder verify
@@ -39,6 +51,7 @@ def main() -> None:
     configure_process()
 
 
+main.add_command(chat)
 main.add_command(serve)
 main.add_command(decisions)
 
@@ -47,15 +60,10 @@ main.add_command(decisions)
 @click.argument("text", required=False)
 @click.option("--trace", is_flag=True, help="Show on standard error how the reply came about.")
 @click.option("--json", "as_json", is_flag=True, help="Print reply and trace as one JSON object.")
-@click.option(
-    "--deadline-ms",
-    default=1000.0,
-    show_default=True,
-    type=click.FloatRange(min=0),
-    help="An answer comes of what is ready by then; 0 to wait for everything.",
-)
+@deadline_option
 @explore_option
-@click.option("--seed", type=int, help="Of what is drawn.")
+@generate_option
+@click.option("--seed", type=int, help="Of what is drawn and generated.")
 @store_option
 @provider_option
 @click.pass_context
@@ -67,6 +75,7 @@ def ask(
     as_json: bool,
     deadline_ms: float,
     explore: float,
+    generate: str | None,
     seed: int | None,
     root: Path | None,
     provider: str | None,
@@ -85,8 +94,9 @@ def ask(
 
     start = time.perf_counter()
     opened = open_current(open_store(root), provider and PROVIDERS[provider])
+    check_generate(opened, generate)
     open_ms = 1000 * (time.perf_counter() - start)
-    options = Options(deadline_ms / 1000 or None, Exploration(explore), seed)
+    options = Options(deadline_ms / 1000 or None, Exploration(explore), seed, generate)
     reply = Responder(opened, options=options).answer(dialogue)
     if as_json:
         click.echo(json.dumps(as_dict(reply, open_ms), ensure_ascii=False))

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rejoinder.errors import RejoinderError
+from rejoinder.errors import InputError, RejoinderError
 from rejoinder.release.forms import CPU, CUDA, OPENVINO
 
 if TYPE_CHECKING:
+    from rejoinder.parts.opened import OpenRelease
     from rejoinder.store.store import Store
 
 #: What `--provider` calls what runs models.
@@ -63,6 +64,40 @@ explore_option = click.option(
     type=click.FloatRange(0, 1),
     help="Share of answers that are drawn among the best candidates.",
 )
+
+
+deadline_option = click.option(
+    "--deadline-ms",
+    default=1000.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="An answer comes of what is ready by then; 0 to wait for everything.",
+)
+#: When a release's generator is asked (`rejoinder.parts.generator.WHEN`).
+GENERATE = ("off", "always", "below")
+generate_option = click.option(
+    "--generate",
+    type=click.Choice(GENERATE),
+    help="When the language model is asked: never, always, or where what is retrieved scores below the release's "
+    "threshold; default: as the release says.",
+)
+
+
+def check_generate(opened: OpenRelease, generate: str | None) -> None:
+    """Refuse to ask a generator that is not there.
+
+    Args:
+        opened: the release.
+        generate: `--generate`, or None.
+
+    Raises:
+        InputError: if it is to be asked, and the release has none.
+    """
+    if generate not in (None, GENERATE[0]) and opened.generator is None:
+        raise InputError(
+            f"--generate {generate}: expected a release with a generator, got {opened.release}, which has none. "
+            "Next: pull a newer one, or leave the option out"
+        )
 
 
 def open_store(root: Path | None) -> Store:

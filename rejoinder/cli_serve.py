@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from rejoinder.cli_options import PROVIDERS, explore_option, open_store, provider_option, store_option
+from rejoinder.cli_options import (
+    PROVIDERS,
+    explore_option,
+    generate_option,
+    open_store,
+    provider_option,
+    store_option,
+)
 from rejoinder.errors import InputError
 from rejoinder.process import compute_alone
 
@@ -56,6 +63,7 @@ Examples:
     help="A reply comes of what is ready by then.",
 )
 @explore_option
+@generate_option
 @click.option("--no-log", is_flag=True, help="Keep no decision log.")
 @click.option("--log-text", is_flag=True, help="Keep texts in it; the page tells its users.")
 @click.option(
@@ -100,7 +108,7 @@ def serve(**given: Any) -> None:
             name: given[name]
             for name in (
                 *("host", "port", "proxy", "workers", "threads", "rows", "queue_rows"),
-                *("explore", "log_text", "retention_days", "drain_delay_s", "json_events"),
+                *("explore", "generate", "log_text", "retention_days", "drain_delay_s", "json_events"),
             )
         },
     )

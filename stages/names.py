@@ -23,6 +23,7 @@ STAGES = (
     "intents",
     "annotators",
     "ranker",
+    "generator",
     "audit",
     "benchmark",
     "gate",

@@ -41,6 +41,7 @@ from rejoinder.release.vectorizer_spec import VectorizerId, VectorizerSpec
 from rejoinder.store.store import Store
 from rejoinder.text import NORMALIZATION_VERSION
 from tests.annotators import build_annotators
+from tests.generators import build_generator
 from tests.guards import build_guard, build_intents
 from tests.rankers import build_ranker
 from tests.remarks import build_remarks
@@ -260,6 +261,8 @@ def build_heads(
     build_annotators(made["annotators"], vectorizer)
     made["ranker"] = root / f"ranker{made['index'].name.removeprefix('index')}"
     build_ranker(made["ranker"], vectorizer, made["heads"], (0.0,))
+    made["generator"] = root / f"generator{made['index'].name.removeprefix('index')}"
+    build_generator(made["generator"], vectorizer.id, seed=seed, when="off")
     made["deny"] = root / f"deny{made['index'].name.removeprefix('index')}"
     made["deny"].mkdir()
     write_deny_list(made["deny"], DenyList(("they know rain!",), ("nothing",)), vectorizer.id)

@@ -53,11 +53,14 @@ SMALL: dict[str, dict[str, Any]] = {
         "start": None, "layers": [0, 5], "frozen_layers": 1, "judged": 10, "batch_size": 4, "max_steps": 2,
         "validate_every": 2, "warmup_steps": 1,
     },
-    "audit": {"ngram_users": [2, 1, 1], "people": 2, "near": 0.5},
-    "benchmark": {"speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100, "replayed": 5, "ranked": 10},
+    "audit": {"ngram_users": [2, 1, 1], "people": 2, "near": 0.5, "samples": 10},
+    "benchmark": {
+        "speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100, "replayed": 5, "ranked": 10, "generated": 10,
+    },
     "gate": {
         "min_gain_random": -1.0, "min_gain_hard": -1.0, "min_gain_full": -1.0, "max_noise_loss": 1.0,
         "min_gain_ranker": -1.0, "min_junk_below": 0.0,
+        "max_perplexity": 1e9, "min_distinct_2": 0.0, "max_candidates_cpu_s": 60.0,
         "min_r_at_1": 0.0, "min_over_bm25": -1.0, "min_speed_ratio": 0.01,
         "max_ask_cpu_s": 60.0, "max_echoes": 1.0, "max_one_word": 1.0, "max_answer_ms": 5000.0,
         "max_index_memory_mb": 500.0,

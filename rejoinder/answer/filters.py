@@ -6,22 +6,21 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State
+from rejoinder.answer.vectors import vectors_of
 from rejoinder.dialogue import Dialogue
-from rejoinder.parts import GUARD, REPLIES
+from rejoinder.parts import GUARD
 from rejoinder.text import normalize, words_of
 
 #: A candidate is a turn again if they share this part of the shorter one's words (overlap coefficient) ...
 ECHO_OVERLAP = 0.75
 #: ... and at least so many: "yes, pizza!" is no echo of "do you like pizza?".
 ECHO_WORDS = 3
-#: What people once said elsewhere is an echo here if this share of its words stands in one of the user's turns:
-#: without this rule a third of the answers to 200 turns were such (docs/measured/replies.md).
+#: What people once said elsewhere, or the model now, is an echo if this share of its words stands in one of the
+#: user's turns: without this rule a third of the answers to 200 turns were such (docs/measured/replies.md).
 ECHO_SHARE = 0.5
-#: Cosine of its vector with a turn's from which a retrieved reply says the same in other words.
+#: Cosine of its vector with a turn's from which such a reply says the same in other words.
 PARAPHRASE = 0.8
 
 
@@ -45,7 +44,8 @@ class Rules:
 
         Args:
             reply: the candidate.
-            retrieved: whether people said it elsewhere; what was written for such a turn may take its words up.
+            retrieved: whether people said it elsewhere, or the model; what was written for such a turn may take its
+                words up.
 
         Returns:
             "empty", "repeat" (of the bot's own turn), "echo" (of the user's), or None if it may be said.
@@ -63,7 +63,7 @@ class Rules:
 def drop_unfit(state: State) -> State:
     """Drop the candidates that the rules object to.
 
-    Only a release with remarks has something to say in their place: without, retrieved replies are judged mildly.
+    Only a release with remarks has something to say in their place: without, free replies are judged mildly.
     """
     rules, strictly = Rules(state.dialogue), state.release.remarks is not None
     denied = state.release.denied
@@ -73,24 +73,23 @@ def drop_unfit(state: State) -> State:
             return None  # care is said, and said again, rather than nothing
         if denied is not None and denied.denies(candidate.text, candidate.source):
             return "denied"
-        return rules.reason(candidate.text, retrieved=strictly and candidate.source == REPLIES.name)
+        return rules.reason(candidate.text, retrieved=strictly and candidate.is_free)
 
     judged = state.drop(reason)
     return drop_paraphrases(judged) if strictly else judged
 
 
 def drop_paraphrases(state: State) -> State:
-    """Drop retrieved replies whose shipped vectors say what the user's last turns say."""
-    table = state.release.index.turns
-    kept = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.source == REPLIES.name]
-    if table is None or state.turns is None or not kept:
+    """Drop what people or the model said if its vector says what the user's last turns say."""
+    kept = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.is_free]
+    if state.turns is None or not kept:
         return state
-    rows = table.rows_of([state.candidates[n].text for n in kept])
     said = state.turns[[turn.speaker == "user" for turn in state.read]]
     if not len(said):
         return state
-    nearest = (table.vectors(np.maximum(rows, 0)) @ said.T).max(axis=1)
-    near = {n for n, row, cosine in zip(kept, rows, nearest, strict=True) if row >= 0 and cosine >= PARAPHRASE}
+    vectors = vectors_of(state, [state.candidates[n].text for n in kept], said.shape[1])
+    nearest = (vectors @ said.T).max(axis=1)
+    near = {n for n, cosine in zip(kept, nearest, strict=True) if cosine >= PARAPHRASE}
     candidates = (
         replace(candidate, dropped="paraphrase") if n in near else candidate
         for n, candidate in enumerate(state.candidates)

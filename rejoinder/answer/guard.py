@@ -9,7 +9,7 @@ import numpy as np
 
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.state import State, user_texts
-from rejoinder.parts import GUARD, REMARKS, REPLIES
+from rejoinder.parts import GUARD, REMARKS
 from rejoinder.parts.classifier import Probabilities
 from rejoinder.parts.guard import READ, Guard
 from rejoinder.text import normalize
@@ -87,13 +87,13 @@ def _rotated(texts: Sequence[str], by: int) -> list[str]:
 
 
 def veto(state: State) -> State:
-    """Drop what is offensive; where caution is called for, everything from logs and all that is not gentle."""
+    """Drop what is offensive; where caution is called for, all that nobody has written, or that is not gentle."""
     guard = state.release.guard
     if guard is None:
         return state
     if state.is_cautious:
         return state.drop(lambda candidate: None if _is_careful(state, candidate) else "caution")
-    kept = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.source == REPLIES.name]
+    kept = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.is_free]
     unfit = _offensive(state, guard, kept)
     candidates = (
         replace(candidate, dropped="offensive") if n in unfit else candidate
@@ -104,7 +104,7 @@ def veto(state: State) -> State:
 
 def _is_careful(state: State, candidate: Candidate) -> bool:
     """Whether a candidate may be said though the dialogue calls for caution."""
-    if candidate.source == REPLIES.name:
+    if candidate.is_free:
         return False
     part, _, theme = candidate.source.partition("/")
     remarks = state.release.remarks
@@ -114,7 +114,22 @@ def _is_careful(state: State, candidate: Candidate) -> bool:
 
 
 def _offensive(state: State, guard: Guard, kept: Sequence[int]) -> set[int]:
-    """Which of the candidates are offensive, by their shipped vectors; one without a vector counts by its words."""
+    """Which of the candidates are offensive, by their vectors; one without a vector counts by its words."""
+    made = [n for n in kept if state.candidates[n].is_generated]
+    return _offensive_now(state, guard, made) | _offensive_ever(state, guard, [n for n in kept if n not in made])
+
+
+def _offensive_now(state: State, guard: Guard, made: Sequence[int]) -> set[int]:
+    """Of what was generated: none of it comes again, so that nothing is remembered."""
+    texts = [state.candidates[n].text for n in made]
+    if not texts:
+        return set()
+    bad = guard.offensive(np.stack([state.made[text] for text in texts]), texts)
+    return {n for n, is_bad in zip(made, bad, strict=True) if is_bad}
+
+
+def _offensive_ever(state: State, guard: Guard, kept: Sequence[int]) -> set[int]:
+    """Of what the release holds, by its shipped vectors."""
     texts, table = [state.candidates[n].text for n in kept], state.release.index.turns
     if not texts:
         return set()

@@ -1,4 +1,4 @@
-"""Rank: what was retrieved is ordered by who reads context and reply token by token, beside what the heads say.
+"""Rank: what people or the model said is ordered by who reads context and reply token by token, beside the heads.
 
 What then is too weak gives way to words of last resort.
 
@@ -9,48 +9,77 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 import numpy as np
 import numpy.typing as npt
 
+from rejoinder.answer.choose import is_resort
 from rejoinder.answer.reply import Candidate
 from rejoinder.answer.retrieve import encode
 from rejoinder.answer.state import State
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import InputError
-from rejoinder.parts import REMARKS, REPLIES
+from rejoinder.parts import REMARKS
 from rejoinder.parts.opened import OpenRelease
 from rejoinder.parts.ranker import Ranker
 
+#: Of the candidates that are ranked, the share that is kept for what was generated: heads who choose what people
+#: said would else rank nothing but that.
+_GENERATED = 1 / 3
+
 
 def rank(state: State) -> State:
-    """Order the best of the retrieved replies that may be said; all others keep their places.
+    """Order the best of what people or the model said that may be said; all others keep their places.
 
     The order is that of the heads' score and what the ranker adds to it, which is in the same units: so exploration
     draws at the same temperature with and without a ranker. In the midst of a talk the best of them come before a
     theme that does not fit surely.
     """
     ranker = state.release.ranker
-    free = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.source == REPLIES.name]
+    free = [n for n, c in enumerate(state.candidates) if c.dropped is None and c.is_free]
     if ranker is None or not ranker.is_used or not state.read or not free:
         return state
     first = next(n for n, c in enumerate(state.candidates) if c.dropped is None)
     if first != free[0] and not _gives_way(state, ranker, state.candidates[first]):
         return state
-    some = free[: ranker.candidates]
-    ranked = _ranked(state, ranker, [state.candidates[n] for n in some])
+    some, others = _some([state.candidates[n] for n in free], ranker.candidates)
+    ranked = _ranked(state, ranker, some)
     candidates = list(state.candidates)
-    for place, candidate in zip(some, ranked, strict=True):
+    for place, candidate in zip(free, [*ranked, *others], strict=True):
         candidates[place] = candidate
     if first != free[0]:
-        sure = [n for n in some if candidates[n].chosen_by >= ranker.over_themes]
+        sure = [n for n in free[: len(ranked)] if candidates[n].chosen_by >= ranker.over_themes]
         rest = [c for n, c in enumerate(candidates) if n not in set(sure)]
         candidates = [*rest[:first], *(candidates[n] for n in sure), *rest[first:]]
     return replace(state, candidates=tuple(candidates))
 
 
+def may_lead(state: State) -> bool:
+    """Tell whether what people or the model say may come first, as it is or once it is ranked.
+
+    Args:
+        state: after the rules that drop candidates.
+
+    Returns:
+        Whether nothing is left that was surely written for such a turn.
+    """
+    first, ranker = next((c for c in state.candidates if c.dropped is None), None), state.release.ranker
+    if first is None or first.is_free or is_resort(first):
+        return True
+    return ranker is not None and ranker.is_used and _gives_way(state, ranker, first)
+
+
+def _some(free: list[Candidate], most: int) -> tuple[list[Candidate], list[Candidate]]:
+    """Those that are ranked, and the others: the best of both sources, but a share for what was generated."""
+    made = [n for n, candidate in enumerate(free) if candidate.is_generated][: ceil(most * _GENERATED)]
+    best = [n for n in range(len(free)) if n not in made][: most - len(made)]
+    kept = {*made, *best}
+    return [c for n, c in enumerate(free) if n in kept], [c for n, c in enumerate(free) if n not in kept]
+
+
 def _gives_way(state: State, ranker: Ranker, candidate: Candidate) -> bool:
-    """Whether a written reply may come after a retrieved one: if its theme fits loosely and is not gentle."""
+    """Whether a written reply may come after a free one: if its theme fits loosely and is not gentle."""
     part, _, theme = candidate.source.partition("/")
     remarks = state.release.remarks
     if part != REMARKS.name or remarks is None or theme in remarks.gentle:
@@ -94,7 +123,7 @@ def relevance(release: OpenRelease, dialogue: Dialogue, texts: Sequence[str]) ->
 
 
 def drop_weak(state: State) -> State:
-    """Drop what was retrieved and whose rank, or heads' score where it has none, is too low."""
+    """Drop what people or the model said and whose rank, or heads' score where it has none, is too low."""
     remarks, ranker = state.release.remarks, state.release.ranker
     if remarks is None or state.route:
         return state
@@ -102,6 +131,6 @@ def drop_weak(state: State) -> State:
 
     def reason(candidate: Candidate) -> str | None:
         least = by_score if candidate.rank is None else by_rank
-        return "weak" if candidate.source == REPLIES.name and candidate.chosen_by < least else None
+        return "weak" if candidate.is_free and candidate.chosen_by < least else None
 
     return state.drop(reason)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from rejoinder.parts import REPLIES
+from rejoinder.parts import GENERATOR, REPLIES
+
+_FREE = frozenset({REPLIES.name, GENERATOR.name})
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +17,14 @@ class Candidate:
     Attributes:
         text: the reply.
         score: inner product with the context, at most 1.
-        senders: distinct people who said it; None if nobody has: it was written for the release.
+        senders: distinct people who said it; None if nobody has: it was written for the release, or generated.
         dropped: why it may not be said, or None.
-        source: which part of the release it comes from, and what of it: "replies", "remarks/greeting",
-            "intents/asks-name", "guard/self-harm".
+        source: which part of the release it comes from, and what of it: "replies", "generator",
+            "remarks/greeting", "intents/asks-name", "guard/self-harm".
         rank: its score with what the ranker adds; None if that was not asked.
         outputs: what the ranker says of it, by output.
+        log_probability: of what was generated, by the model that did, in nats; None for everything else.
+        tokens: how many of that model's tokens this is of, with what ended it.
     """
 
     text: str
@@ -30,6 +34,18 @@ class Candidate:
     source: str = REPLIES.name
     rank: float | None = None
     outputs: Mapping[str, float] = field(default_factory=dict)
+    log_probability: float | None = None
+    tokens: int | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether people said it elsewhere, or the model now: never trusted as what was written for the release."""
+        return self.source in _FREE
+
+    @property
+    def is_generated(self) -> bool:
+        """Whether the model said it, for this answer alone."""
+        return self.source == GENERATOR.name
 
     @property
     def chosen_by(self) -> float:

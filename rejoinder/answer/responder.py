@@ -15,6 +15,7 @@ from rejoinder.answer.annotate import annotate
 from rejoinder.answer.asked import Asked
 from rejoinder.answer.choose import Exploration, choose, explore, is_resort
 from rejoinder.answer.filters import drop_unfit
+from rejoinder.answer.generate import GENERATE, generate
 from rejoinder.answer.guard import listen, veto, watch
 from rejoinder.answer.limit import limit
 from rejoinder.answer.rank import drop_weak, rank
@@ -38,6 +39,7 @@ STEPS: tuple[Step, ...] = (
     Step("annotate", annotate),
     Step("retrieve", retrieve),
     Step("remark", remark),
+    Step(GENERATE, generate),
     Step("filter", drop_unfit, is_quick=True),
     Step("veto", veto, is_quick=True),
     Step("limit", limit, is_quick=True),
@@ -55,12 +57,15 @@ class Options:
     Attributes:
         deadline_s: seconds after which an answer comes of what is ready; None to wait for everything.
         exploration: how the choice leaves the best candidate; never, by default.
-        seed: of its draws; None for another one each time.
+        seed: of its draws; None for another one each time. What is generated is then the same each time, so that
+            the probability of a reply is that of the choice.
+        generate: when the generator is asked, one of its policies; None for what the release says.
     """
 
     deadline_s: float | None = None
     exploration: Exploration = field(default_factory=Exploration)
     seed: int | None = None
+    generate: str | None = None
 
 
 class Responder:
@@ -104,7 +109,7 @@ class Responder:
         intents = self._opened.intents
         day = today or (intents.today() if intents is not None else date.min)
         done: list[tuple[State, StepTrace]] = []
-        start = State(self._opened, dialogue, asked or Asked(), today=day)
+        start = self._start(dialogue, asked or Asked(), day)
         is_late = not self._run_in_time(start, done)
         for step in self._steps[len(done) :]:  # of a copy of what was done in time: the worker may go on
             if step.is_quick:
@@ -135,6 +140,13 @@ class Responder:
     def encode(self, texts: Sequence[str]) -> None:
         """Encode in one batch what is not known yet, so that the answers that read it find it."""
         self._opened.encoder.encode(list(dict.fromkeys(texts)))
+
+    def _start(self, dialogue: Dialogue, asked: Asked, day: date) -> State:
+        options = self._options
+        if options.deadline_s is not None:
+            asked = replace(asked, until=min(asked.until, time.monotonic() + options.deadline_s))
+        seed = options.seed if asked.seed is None else asked.seed
+        return State(self._opened, dialogue, asked, today=day, when=options.generate, seed=seed or 0)
 
     def _run_in_time(self, start: State, done: list[tuple[State, StepTrace]]) -> bool:
         """Run all steps; false if the deadline came first, with what was done by then in `done`."""

@@ -20,7 +20,7 @@ def encode(state: State) -> State:
         turns = int(release.index.facts["context_turns"])
         encoded = release.encoder.encode([context_text(state.dialogue.texts, turns)])
         return replace(state, vector=encoded.vectors[0], sources=encoded.sources)
-    last = _last_turns(state.dialogue, release.heads.turns)
+    last = last_turns(state.dialogue, release.heads.turns)
     row = {text: n for n, text in enumerate(dict.fromkeys([turn.text for turn in last] + list(state.said)))}
     encoded = release.encoder.encode(list(row))  # whoever reads them: in one batch
     read = [row[turn.text] for turn in last]
@@ -39,13 +39,21 @@ def texts_read(release: OpenRelease, dialogue: Dialogue) -> list[str]:
     """List the texts that `encode` will encode, each once."""
     if release.heads is None:
         return [context_text(dialogue.texts, int(release.index.facts["context_turns"]))]
-    read = [turn.text for turn in _last_turns(dialogue, release.heads.turns)]
+    read = [turn.text for turn in last_turns(dialogue, release.heads.turns)]
     said = [] if release.guard is None else user_texts(dialogue)[-READ:]
     return list(dict.fromkeys([*read, *said]))
 
 
-def _last_turns(dialogue: Dialogue, most: int) -> list[Turn]:
-    """The last turns in which anything was said, oldest first; where nothing was said at all, the last one."""
+def last_turns(dialogue: Dialogue, most: int) -> list[Turn]:
+    """List the last turns in which anything was said.
+
+    Args:
+        dialogue: oldest turn first.
+        most: how many.
+
+    Returns:
+        They, oldest first; where nothing was said at all, the last one.
+    """
     said = (turn for turn in reversed(dialogue.turns) if normalize(turn.text))
     return list(islice(said, most))[::-1] or [dialogue.turns[-1]]
 

@@ -71,14 +71,22 @@ def _candidates(reply: Reply) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table("place", "score", "ranked", "source", "senders", "dropped", "text", title=reply.trace.release)
-    for place, candidate in enumerate(reply.trace.candidates, 1):
+    candidates = reply.trace.candidates
+    generated = ["log p", "tokens"] if any(candidate.is_generated for candidate in candidates) else []
+    columns = "place", "score", "ranked", "source", "senders", *generated, "dropped", "text"
+    table = Table(*columns, title=reply.trace.release)
+    for place, candidate in enumerate(candidates, 1):
         said = Text(candidate.text, "bold" if candidate.text == reply.text else "")
         senders = "" if candidate.senders is None else str(candidate.senders)
-        ranked = "" if candidate.rank is None else f"{candidate.rank:.3f}"
-        cells = str(place), f"{candidate.score:.3f}", ranked, candidate.source, senders, candidate.dropped or ""
-        table.add_row(*cells, said)
+        ranked = _number(candidate.rank, ".3f")
+        likely = _number(candidate.log_probability, ".1f"), _number(candidate.tokens, "d")
+        cells = str(place), f"{candidate.score:.3f}", ranked, candidate.source, senders, *likely[: len(generated)]
+        table.add_row(*cells, candidate.dropped or "", said)
     return table
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
 
 
 def _steps(trace: Trace) -> Any:

@@ -32,6 +32,8 @@ class State:
         said_vectors: float32 [u, turn_dim], theirs.
         annotations: what each head thinks likeliest of the last turn, a label and its probability.
         today: the day, for what is answered on some days only.
+        when: when the generator is asked, one of its policies; None for its own.
+        seed: of what is generated.
         route: who answers: "guard/<kind>", "intents/<name>", or empty as long as the talk is free.
         is_cautious: whether nothing from logs may answer, though the talk is free.
         is_wary: whether the last turn is not far from sensitive: then nothing from logs may answer, and of the
@@ -40,6 +42,7 @@ class State:
         checks: what is asked then.
         is_urgent: whether they come before any remark.
         fit: how well the theme fits whose replies are among the candidates; 0 where there is none.
+        made: float32 [turn_dim] of what was generated, by text: no table holds those.
         candidates: best first. None is ever taken out: one that may not be said is marked with the reason.
         text: the reply.
         probability: with which this reply was chosen; 1 where nothing was left to chance.
@@ -57,6 +60,8 @@ class State:
     said_vectors: Vectors | None = None
     annotations: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     today: date = date.min
+    when: str | None = None
+    seed: int = 0
     route: str = ""
     is_cautious: bool = False
     is_wary: bool = False
@@ -64,6 +69,7 @@ class State:
     checks: tuple[Candidate, ...] = ()
     is_urgent: bool = False
     fit: float = 0.0
+    made: Mapping[str, Vectors] = field(default_factory=dict)
     candidates: tuple[Candidate, ...] = ()
     text: str | None = None
     probability: float = 1.0

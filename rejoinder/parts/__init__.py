@@ -132,6 +132,26 @@ PARTS: tuple[Part, ...] = (
         purpose="Reads context and replies token by token and orders what was retrieved, beside what the heads say",
     ),
     Part(
+        name="generator",
+        bundle="generator",
+        files=r"generator\.[a-z0-9]+\.onnx|tokenizer\.json|(embeddings|scales|choices|spans|turns)\.npy|probes\.[a-z0-9]+\.npy",
+        facts=(
+            "template",
+            "window",
+            "layers",
+            "kv_heads",
+            "head_dim",
+            "width",
+            "sampling",
+            "when",
+            "below",
+            "executions",
+        ),
+        ties=(),
+        module="rejoinder.parts.generator",
+        purpose="Language model that says what nobody has prepared: its own words and tokenizer, with probes",
+    ),
+    Part(
         name="deny",
         bundle="deny",
         files=r"deny\.json",
@@ -142,7 +162,7 @@ PARTS: tuple[Part, ...] = (
         judged=False,
     ),
 )
-VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, GUARD, INTENTS, ANNOTATORS, RANKER, DENY = PARTS[:10]
+VECTORIZER, PHRASES, HEADS, REPLIES, REMARKS, GUARD, INTENTS, ANNOTATORS, RANKER, GENERATOR, DENY = PARTS[:11]
 
 
 def kinds() -> tuple[Kind, ...]:

@@ -26,6 +26,7 @@ from rejoinder.errors import (
 from rejoinder.parts import (
     ANNOTATORS,
     DENY,
+    GENERATOR,
     GUARD,
     HEADS,
     INTENTS,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from rejoinder.parts.annotators import Annotators
     from rejoinder.parts.cached import CachedVectorizer
     from rejoinder.parts.deny import DenyList
+    from rejoinder.parts.generator import Generator
     from rejoinder.parts.guard import Guard
     from rejoinder.parts.heads import Heads
     from rejoinder.parts.intents import Intents
@@ -124,6 +126,11 @@ class OpenRelease:
     def ranker(self) -> Ranker | None:
         """Who orders what was retrieved; None in a release without."""
         return cast("Ranker | None", self.parts.get(RANKER.bundle))
+
+    @property
+    def generator(self) -> Generator | None:
+        """Who says what nobody has prepared; None in a release without."""
+        return cast("Generator | None", self.parts.get(GENERATOR.bundle))
 
     @property
     def denied(self) -> DenyList | None:

@@ -51,6 +51,8 @@ class Job(Generic[T]):
         has_left: whether the one who asked has gone away.
         queued: moment of `time.monotonic` when it came.
         waited_s: seconds until a thread took it.
+        behind: jobs of its batch that come after it.
+        spared_s: seconds of its work that would have been left out, had others waited: no part of the pace.
     """
 
     using: Any
@@ -62,6 +64,8 @@ class Job(Generic[T]):
     has_left: bool = False
     queued: float = field(default_factory=time.monotonic)
     waited_s: float = 0.0
+    behind: int = 0
+    spared_s: float = 0.0
 
     def is_wanted(self) -> bool:
         """Whether somebody waits for the answer."""
@@ -166,10 +170,11 @@ class Batcher:
         batch = self._take()
         now = time.monotonic()
         wanted = [job for job in batch or () if job.answer.set_running_or_notify_cancel()]
-        for job in wanted:
-            job.waited_s = now - job.queued
+        for behind, job in enumerate(reversed(wanted)):
+            job.waited_s, job.behind = now - job.queued, behind
         _run_safely(self._run, wanted)
-        self._learn_pace(sum(job.rows for job in wanted), time.monotonic() - now)
+        spared_s = sum(job.spared_s for job in wanted)
+        self._learn_pace(sum(job.rows for job in wanted), max(0.0, time.monotonic() - now - spared_s))
         return batch is not None
 
     def _learn_pace(self, rows: int, seconds: float) -> None:

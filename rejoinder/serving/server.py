@@ -137,7 +137,7 @@ def _config(settings: Settings, context: Context, end: Callable[[], None]) -> uv
 
 def _open(settings: Settings) -> Holder:
     # The service keeps the time itself: a thread of the holder's own an answer would only switch to and fro.
-    options = Options(deadline_s=None, exploration=Exploration(settings.explore))
+    options = Options(None, Exploration(settings.explore), generate=settings.generate)
     return Holder(open_current(Store(settings.store), settings.provider), options=options)
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from rejoinder.answer.annotate import annotate_all
 from rejoinder.answer.asked import Asked
+from rejoinder.answer.generate import GENERATE
 from rejoinder.answer.rank import relevance
 from rejoinder.answer.reply import Reply
 from rejoinder.dialogue import Dialogue
@@ -118,7 +119,9 @@ class Service:
         wish = asked or Asked()
 
         def work(slot: Slot, job: Job[Any]) -> Answer:
-            reply = slot.responder.answer(dialogue, asked=replace(wish, is_wanted=job.is_wanted))
+            reply = slot.responder.answer(dialogue, asked=self._asked(wish, job))
+            steps = reply.trace.steps
+            job.spared_s = sum(step.milliseconds for step in steps if step.name == GENERATE) / 1000
             texts = best(reply, n)
             # Of what was read: to count a megabyte of former turns takes longer than an answer.
             counts = slot.opened.vectorizer.lengths([*texts, *slot.responder.texts_read(dialogue)])
@@ -203,6 +206,17 @@ class Service:
     def close(self) -> None:
         """Answer what is waiting, and end the threads."""
         self._batcher.close()
+
+    def _asked(self, wish: Asked, job: Job[Any]) -> Asked:
+        """A wish with what becomes of it: nothing is generated, or no longer, while others wait for the thread.
+
+        So a burst is answered of what is retrieved, as fast as by a release without a generator.
+        """
+
+        def is_alone() -> bool:
+            return not job.behind and not self._batcher.waiting
+
+        return replace(wish, is_wanted=job.is_wanted, until=job.until, may_linger=is_alone)
 
     async def _piece(self, texts: Sequence[str], until: float, slot: Slot) -> Made[Vectors]:
         def work(slot: Slot, job: Job[Any]) -> Vectors:

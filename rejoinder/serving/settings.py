@@ -32,6 +32,7 @@ class Settings:
         wait_s: seconds that the first of a batch waits for company.
         deadline_s: seconds for a reply; what is not ready by then is left out.
         explore: share of answers that are drawn among the best candidates.
+        generate: when the generator is asked; None for what the release says.
         log: whether decisions are kept.
         log_text: whether texts are kept with them.
         retention_days: for how long; 0 for as long as there is room.
@@ -55,6 +56,7 @@ class Settings:
     wait_s: float = 0.0
     deadline_s: float = 1.0
     explore: float = 0.0
+    generate: str | None = None
     log: bool = True
     log_text: bool = False
     retention_days: float = 30.0

@@ -18,6 +18,7 @@ from registry.mlflow.uri import artifact_location, redacted_uri, tracking_uri
 from rejoinder.progress import track
 from stages.audit.names import left_names
 from stages.audit.replies import of_one_person, rare, uncommon
+from stages.audit.samples import judge_samples
 from stages.audit.search import Hit, search
 from stages.audit.support import below, senders_by_phrase
 from stages.common.canaries import SOURCE
@@ -40,6 +41,8 @@ class Params(StageParams):
     """People that must have said something near to a reply; of a statement about one person, this very sentence."""
     near: float = Field(gt=0, le=1)
     """Cosine from which two turns count as near."""
+    samples: int = Field(ge=1)
+    """Samples of the generator that must be there to be judged."""
 
 
 def files(folders: Iterable[Path]) -> list[Path]:
@@ -152,6 +155,7 @@ def run(
     intents: Path,
     annotators: Path,
     ranker: Path,
+    generator: Path,
     out: Path,
 ) -> None:
     """Search everything that was made of the messages.
@@ -176,21 +180,36 @@ def run(
         intents: output of that stage.
         annotators: output of that stage.
         ranker: output of that stage.
+        generator: output of that stage.
         out: directory to make: audit.json.
     """
     secrets, erased = needles(ingest / _CANARIES, anonymize / "erased.json")
-    local, unsearched = stores()
     made = (validate, dialogues, vectorizer, student, export, turns, base, heads, cache, index, remarks, guard)
-    others = (intents, annotators, ranker, *LOGS, *local)
-    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, *others])
+    paths, report = _searched(anonymize, *made, intents, annotators, ranker, generator)
     hits = list(search(track(paths, "audit: searching", "file"), [*secrets, *erased]))
-    report = {
-        **_sizes(paths, unsearched),
+    report |= {
         **_people(hits, (len(secrets), len(erased)), ingest, anonymize / "messages", erase),
         **_supported(params, validate=validate, dialogues=dialogues, cache=cache, index=index, turns=turns),
+        **_generated(params, generator, validate, dialogues),
     }
     with atomic_directory(out) as directory:
         write_json(directory / "audit.json", report)
+
+
+def _searched(anonymize: Path, *made: Path) -> tuple[list[Path], dict[str, Any]]:
+    """Files that are searched, and what is told of them."""
+    local, unsearched = stores()
+    paths = files([*(anonymize / name for name in _ANONYMIZED), *made, *LOGS, *local])
+    return paths, _sizes(paths, unsearched)
+
+
+def _generated(params: Params, generator: Path, validate: Path, dialogues: Path) -> dict[str, Any]:
+    """What is wrong with what the generator says."""
+    if not (generator / "samples.parquet").exists():
+        return {"generated": None}
+    pairs = pl.read_parquet(dialogues / "pairs.parquet", columns=["source", "split", "role", "sender", "reply"])
+    judged = judge_samples(pl.read_parquet(generator / "samples.parquet"), validate / "messages", pairs)
+    return {"generated": {"wanted": params.samples, **judged}}
 
 
 def _people(

@@ -39,7 +39,7 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
     """
     random, hard = metrics["retrieval"]["random"], metrics["retrieval"]["hard"]
     gain = metrics["gains"]["served_over_untuned"]["random"]
-    ranking = metrics["ranking"]
+    ranking, generating = metrics["ranking"], metrics["generating"]
     return {
         "r_at_1.untuned": random["untuned"]["r_at_1"],
         "r_at_1.teacher": random["teacher"]["r_at_1"],
@@ -56,4 +56,5 @@ def summary(metrics: dict[str, Any]) -> dict[str, float]:
         "noise.lost": metrics["noise"]["served"]["lost"],
         "turns.model": metrics["replay"]["needed_model"],
         "ranker.gain": ranking["hard"]["gain"]["difference"] if ranking["is_used"] else 0.0,
+        "generator.perplexity": generating["perplexity"]["value"] if generating["is_there"] else 0.0,
     }

@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from rejoinder.parts import ANNOTATORS, GUARD, HEADS, INTENTS, PHRASES, RANKER, REMARKS, REPLIES, VECTORIZER
+from rejoinder.parts import (
+    ANNOTATORS,
+    GENERATOR,
+    GUARD,
+    HEADS,
+    INTENTS,
+    PHRASES,
+    RANKER,
+    REMARKS,
+    REPLIES,
+    VECTORIZER,
+)
 from stages.common.output import atomic_directory, read_json, write_json
 from stages.common.params import StageParams
 
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
     from registry.pull.champion import Champion
     from rejoinder.parts import Kind
     from rejoinder.parts.heads import Heads
+    from rejoinder.parts.opened import OpenRelease
     from rejoinder.parts.vectorizer import Vectorizer
     from rejoinder.release.manifest import Manifest
     from stages.benchmark.systems import Encode
@@ -50,6 +62,8 @@ class Params(StageParams):
     """Test dialogues that the release takes part in."""
     ranked: int = Field(ge=1)
     """Items of each test list, of whose slates the ranker is asked."""
+    generated: int = Field(ge=1)
+    """Test replies that the generator is asked for the likelihood of."""
     seed: int
     """Of random scores, resampling and typing errors."""
 
@@ -238,6 +252,7 @@ def run(
     intents: Path,
     annotators: Path,
     ranker: Path,
+    generator: Path,
     suites: Path = Path("data/suites"),
     development: Path = Path("data/development/dialogues.yaml"),
     out: Path,
@@ -251,8 +266,9 @@ def run(
     from stages.benchmark.unreleased import opened_unreleased
 
     made = {VECTORIZER: export, PHRASES: cache, HEADS: heads, REPLIES: index, REMARKS: remarks, GUARD: guard}
-    made |= {INTENTS: intents, ANNOTATORS: annotators, RANKER: ranker}
+    made |= {INTENTS: intents, ANNOTATORS: annotators, RANKER: ranker, GENERATOR: generator}
     bundles = {part.bundle: folder / part.bundle for part, folder in made.items()}
+    bundles = {kind: folder for kind, folder in bundles.items() if kind != GENERATOR.bundle or folder.exists()}
     folders = {"teacher": vectorizer / "teacher", "student": student / "student"}
     candidate = open_candidate(bundles, {name: folder for name, folder in folders.items() if folder.exists()})
     champion = open_champion(params.release)
@@ -271,6 +287,7 @@ def run(
         metrics["ranking"] = measure_ranking(
             opened, dialogues, turns, most=params.ranked, rounds=params.bootstrap_rounds, seed=params.seed
         )
+        metrics["generating"] = _generating(params, opened, champion, dialogues, generator)
     metrics[GUARD.name]["reviewed"] = read_json(guard / "metrics.json")["reviewed"]
     with atomic_directory(out) as directory:
         write_json(directory / "metrics.json", metrics)
@@ -278,6 +295,16 @@ def run(
         (directory / "replies.html").write_text(page, encoding="utf-8")
         (directory / "guard.html").write_text(asked, encoding="utf-8")
         write_plots(directory, rows, metrics["speed"]["per_cpu_second"], metrics["ranking"])
+
+
+def _generating(
+    params: Params, opened: OpenRelease, champion: Champion | None, dialogues: Path, generator: Path
+) -> dict[str, Any]:
+    from stages.benchmark.generating import measure_generating
+
+    theirs = champion.opened.generator if champion and champion.opened else None
+    how = {"items": params.generated, "rounds": params.bootstrap_rounds, "seed": params.seed}
+    return measure_generating(opened.generator, theirs, dialogues, generator / "samples.parquet", **how)
 
 
 def _describe(champion: Champion) -> dict[str, Any]:

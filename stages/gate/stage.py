@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import operator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
 from stages.common.errors import GateError
 from stages.common.output import atomic_directory, read_json, write_json
-from stages.common.params import StageParams
+from stages.gate.check import Check
+from stages.gate.generated import Limits, generator_checks
 from stages.gate.growth import growth
 
 
-class Params(StageParams):
+class Params(Limits):
     """Floors every candidate must reach, and how much worse than the champion it may be."""
 
     min_gain_random: float = Field(ge=-1, le=1)
@@ -71,34 +71,6 @@ class Params(StageParams):
     """MB of all files together that the champion has no counterpart of: new parts, new forms."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One rule and how the candidate fared.
-
-    Attributes:
-        rule: its name.
-        value: what was measured.
-        sign: how the value must compare with the limit.
-        limit: what is allowed.
-    """
-
-    rule: str
-    value: float
-    sign: Literal[">", ">=", "<="]
-    limit: float
-
-    @property
-    def passed(self) -> bool:
-        """Whether the value keeps the limit."""
-        return bool(_COMPARE[self.sign](self.value, self.limit))
-
-    def __str__(self) -> str:
-        return f"{self.rule}: expected {self.sign} {self.limit:g}, got {self.value:.4g}"
-
-
-_COMPARE = {">": operator.gt, ">=": operator.ge, "<=": operator.le}
-
-
 #: Metrics that the verdict repeats.
 _JUDGED = (
     "retrieval",
@@ -112,6 +84,7 @@ _JUDGED = (
     "answers",
     "guard",
     "ranking",
+    "generating",
     "cache",
     "sizes_mb",
 )
@@ -318,7 +291,8 @@ def judge(
     """
     day = today or datetime.now(UTC).date()
     floors = [*floor_checks(metrics, params), *guard_checks(metrics, params, day)]
-    checks = [*floors, *ranker_checks(metrics, params), *audit_checks(audit), *champion_checks(metrics, params)]
+    made = [*ranker_checks(metrics, params), *generator_checks(metrics["generating"], audit["generated"], params)]
+    checks = [*floors, *made, *audit_checks(audit), *champion_checks(metrics, params)]
     reasons = [str(check) for check in checks if not check.passed]
     champion = metrics["champion"]
     return {

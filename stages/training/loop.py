@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -21,6 +21,7 @@ from stages.common.output import write_rows
 from stages.training.lightning_module import METRIC, TrainedModule
 from stages.training.params import TrainingParams
 from stages.training.precision import training_precision
+from stages.training.resume import Resume
 
 EXPERIMENT = "rejoinder-training"
 
@@ -33,13 +34,24 @@ class Curve(Callback):  # type: ignore[misc]
         self.loss: list[dict[str, float]] = []
         self.validation: list[dict[str, float]] = []
         self._recent: list[float] = []
+        self._step = 0
 
     def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Note the mean loss of every ten steps: batches of short texts are harder, so single losses jump."""
         self._recent.append(float(trainer.callback_metrics["loss"]))
-        if trainer.global_step % 10 == 0:
+        if trainer.global_step % 10 == 0 and trainer.global_step > self._step:
             self.loss.append({"step": trainer.global_step, "loss": sum(self._recent) / len(self._recent)})
             self._recent.clear()
+        self._step = trainer.global_step
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a training that goes on must know."""
+        return {"loss": self.loss, "validation": self.validation, "recent": self._recent, "step": self._step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with both curves."""
+        self.loss, self.validation = state_dict["loss"], state_dict["validation"]
+        self._recent, self._step = state_dict["recent"], state_dict["step"]
 
     def on_validation_end(self, trainer: pl.Trainer, *_: Any) -> None:
         """Note the validation metric."""
@@ -55,10 +67,12 @@ class Steps(Callback):  # type: ignore[misc]
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
+        self._done = 0
 
-    def on_train_batch_end(self, *_: Any) -> None:
-        """Count a step."""
-        self._advance(1)
+    def on_train_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
+        """Count a step once its last batch is done."""
+        self._advance(trainer.global_step - self._done)
+        self._done = trainer.global_step
 
 
 def train(
@@ -72,6 +86,9 @@ def train(
     directory: Path,
     dropout: bool = False,
     measure: str = "r_at_1",
+    mode: Literal["max", "min"] = "max",
+    accumulation: int = 1,
+    resume: Resume | None = None,
 ) -> None:
     """Train, keep the best checkpoint by validation, and load it back into the module.
 
@@ -86,13 +103,17 @@ def train(
         dropout: whether the model's dropout is on. Off for the encoders, on purpose: some hundred steps over mostly
             fresh pairs cannot overfit.
         measure: what validation measures.
+        mode: whether more or less of it is better.
+        accumulation: batches of a step.
+        resume: keeps what a training that was killed goes on with; null where that begins anew.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     pl.seed_everything(params.seed, workers=True, verbose=False)
     curve = Curve(measure)
     curve.note_validation(0, untrained)
-    best = ModelCheckpoint(dirpath=directory, filename="best", monitor=METRIC, mode="max", save_weights_only=True)
-    stop = EarlyStopping(METRIC, mode="max", patience=params.patience)
+    kept = resume.folder if resume else directory
+    best = ModelCheckpoint(dirpath=kept, filename="best", monitor=METRIC, mode=mode, save_weights_only=True)
+    stop = EarlyStopping(METRIC, mode=mode, patience=params.patience)
     logger = _logger(stage, params, data)
     module.train(dropout)
     once: Any = [0]  # the module validates on lists of its own: the loader only says when
@@ -100,19 +121,28 @@ def train(
         warnings.catch_warnings(action="ignore"),  # advice on worker processes, which small batches do not need
         progress(f"{stage}: training", "step", params.max_steps) as advance,
     ):
-        trainer = pl.Trainer(
-            accelerator="auto", devices=1, precision=training_precision(), max_steps=params.max_steps,
-            max_epochs=-1, val_check_interval=params.validate_every, check_val_every_n_epoch=None,
-            num_sanity_val_steps=0, callbacks=[curve, best, stop, Steps(advance)], logger=logger,
-            log_every_n_steps=5, gradient_clip_val=1.0, enable_model_summary=False, enable_progress_bar=False,
-            default_root_dir=directory, use_distributed_sampler=False,
-        )  # fmt: skip
-        trainer.fit(module, batches, torch.utils.data.DataLoader(once))
-    module.load_state_dict(torch.load(best.best_model_path, weights_only=True)["state_dict"])
+        callbacks = [curve, best, stop, Steps(advance), *([resume] if resume else [])]
+        trainer = _trainer(params, callbacks, logger, directory, accumulation)
+        trainer.fit(module, batches, torch.utils.data.DataLoader(once), ckpt_path=resume.last if resume else None)
+    learnt = torch.load(best.best_model_path, weights_only=True)["state_dict"]
+    module.load_state_dict(learnt, strict=module.strict_loading)
     module.eval()
-    Path(best.best_model_path).unlink()
+    if resume is None:
+        Path(best.best_model_path).unlink()
     write_rows(directory / "loss.json", curve.loss)
     write_rows(directory / "validation.json", curve.validation)
+
+
+def _trainer(
+    params: TrainingParams, callbacks: list[Callback], logger: MLFlowLogger, directory: Path, accumulation: int
+) -> pl.Trainer:
+    return pl.Trainer(
+        accelerator="auto", devices=1, precision=training_precision(), max_steps=params.max_steps, max_epochs=-1,
+        val_check_interval=params.validate_every * accumulation, check_val_every_n_epoch=None,
+        accumulate_grad_batches=accumulation, num_sanity_val_steps=0, callbacks=callbacks, logger=logger,
+        log_every_n_steps=5, gradient_clip_val=1.0, enable_model_summary=False, enable_progress_bar=False,
+        default_root_dir=directory, use_distributed_sampler=False,
+    )  # fmt: skip
 
 
 def _logger(stage: str, params: TrainingParams, data: Mapping[str, Path]) -> MLFlowLogger:

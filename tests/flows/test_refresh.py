@@ -35,7 +35,7 @@ def opened(tmp_path: Path) -> OpenRelease:
 @pytest.fixture
 def workspace(tmp_path: Path, opened: OpenRelease, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """A build that is the champion's, of which nothing has changed."""
-    for stage, kind in (("export", "model"), ("cache", "cache")):
+    for stage, kind in (("export", "model"), ("cache", "cache"), ("generator", "generator")):
         (tmp_path / "build" / stage).mkdir(parents=True)
         (tmp_path / "build" / stage / kind).symlink_to(tmp_path / "champion" / kind)
     monkeypatch.setattr(refresh, "open_champion", lambda _: Champion(opened.release, opened, "", {}))
@@ -106,9 +106,15 @@ def test_a_champion_without_heads_is_nothing_to_refresh(
         check(workspace)
 
 
+def test_another_generator_than_the_champions_is_none_to_keep(workspace: Workspace) -> None:
+    (workspace.root / "build" / "generator" / "generator").unlink()
+    with pytest.raises(FlowError, match=r"generator in .*build: nothing for sha256:"):
+        check(workspace)
+
+
 def test_an_erasure_is_seen_though_the_dialogues_were_built_since() -> None:
     # `make repro` was stopped after the dialogues: what is kept has not seen who must be forgotten.
-    for stage in ("vectorizer", "cache"):
+    for stage in ("vectorizer", "cache", "generator"):
         assert "data/erase" in DAG["stages"][stage]["deps"]
 
 

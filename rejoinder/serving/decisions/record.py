@@ -172,7 +172,10 @@ def _user(keyer: Keyer, user: str | None) -> str | None:
 
 
 def _candidate(keyer: Keyer, candidate: Candidate) -> Record:
-    return {
+    """What is kept of a candidate; how likely it was is known of what was generated alone."""
+    likely = candidate.log_probability
+    more = {} if likely is None else {"log_probability": _number(likely, 6), "tokens": candidate.tokens}
+    return more | {
         "id": keyer.keyed("reply", candidate.text),
         "source": candidate.source,
         "score": _number(candidate.score, 6),

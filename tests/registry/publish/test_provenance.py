@@ -289,7 +289,7 @@ def test_code_of_every_stage_counts_as_code_and_not_as_data() -> None:
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].values()
     given = {dep for stage in stages for dep in stage["deps"] if not dep.startswith("build/")}
     kinds = ("logs", "erase", "remarks", "development", "care", "intents", "suites", "annotations", "ranker")
-    data = {"requirements.lock"} | {f"data/{kind}" for kind in kinds}
+    data = {"requirements.lock", "requirements.models.lock"} | {f"data/{kind}" for kind in kinds}
     assert {dep for dep in given if not module._is_code(dep)} == data
 
 

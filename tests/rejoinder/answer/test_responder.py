@@ -51,6 +51,7 @@ def test_the_trace_tells_of_every_step_what_went_in_and_out_and_why(opened: Open
         ("annotate", 0, 0, {}),
         ("retrieve", 0, found, {}),
         ("remark", found, found, {}),
+        ("generate", found, found, {}),
         ("filter", found, found - reasons.total(), dict(reasons)),
         ("veto", found - reasons.total(), found - reasons.total(), {}),
         ("limit", found - reasons.total(), found - reasons.total(), {}),

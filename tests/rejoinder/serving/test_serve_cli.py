@@ -57,7 +57,14 @@ def test_a_token_is_never_an_option() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["--port", "70000"], ["--workers", "0"], ["--explore", "2"], ["--deadline-ms", "0"], ["--batch-rows", "0"]],
+    [
+        ["--port", "70000"],
+        ["--workers", "0"],
+        ["--explore", "2"],
+        ["--deadline-ms", "0"],
+        ["--batch-rows", "0"],
+        ["--generate", "sometimes"],
+    ],
 )
 def test_an_option_that_makes_no_sense_is_refused(options: list[str]) -> None:
     assert refused(*options).exit_code == 2
@@ -154,3 +161,12 @@ def test_it_pulls_as_well_where_that_is_wanted(
     put_in_store(served_store, copied(next_whole))
     assert server.wait_for("swapped")["release"].startswith("rejoinder #2 (")
     assert server.stop() == 0
+
+
+@pytest.mark.parametrize(("options", "is_generated"), [((), False), (("--generate", "always"), True)])
+def test_the_command_line_says_when_the_generator_is_asked(
+    serve: Serve, options: tuple[str, ...], is_generated: bool
+) -> None:
+    server = serve(*options)  # the release's own policy is never
+    told = server.post("/v1/reply", {"text": "you know pizza"}).json()
+    assert ("generator" in {candidate["source"] for candidate in told["candidates"]}) is is_generated

@@ -64,6 +64,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("dialogues", "vectorizer", "student", "export", "turns", "base", "heads", "status", "mlartifacts"):
         (tmp_path / name).mkdir()
     offer(tmp_path, ["Hello there"])
+    speak(tmp_path, "Hello there")
     raw = [*SAID, ("canary", SENDERS[0], f"hi, i'm {CANARY}")]
     ingested(tmp_path / "ingest", raw, [])
     (tmp_path / "ingest/canaries.json").write_text(json.dumps([{"text": raw[-1][2], "secrets": [CANARY]}]))
@@ -88,8 +89,8 @@ def offer(build: Path, texts: list[str], pairs: list[tuple[str, str]] | None = N
     for name in ("cache/cache", "index/index"):
         (build / name).mkdir(parents=True, exist_ok=True)
     write_table(build / "turns", known, rows, FILES)
-    data = [("train", "user", sender, text) for sender, text in pairs]
-    columns = ["split", "role", "sender", "reply"]
+    data = [("native", "train", "user", sender, text) for sender, text in pairs]
+    columns = ["source", "split", "role", "sender", "reply"]
     pl.DataFrame(data, schema=columns, orient="row").write_parquet(build / "dialogues/pairs.parquet")
     pl.DataFrame({"text": texts}).write_parquet(build / "dialogues/phrases.parquet")
     write_cache(build / "cache/cache", texts, vectors)
@@ -97,10 +98,17 @@ def offer(build: Path, texts: list[str], pairs: list[tuple[str, str]] | None = N
     write_turns(build / "index/index", texts, vectors)
 
 
+def speak(build: Path, *texts: str) -> None:
+    """Let these be samples of the generator."""
+    (build / "generator").mkdir(exist_ok=True)
+    data = {"source": ["native"] * len(texts), "text": list(texts), "is_public": [True] * len(texts)}
+    pl.DataFrame(data).write_parquet(build / "generator/samples.parquet")
+
+
 def audited(build: Path) -> dict[str, Any]:
     names = STAGES[STAGES.index("anonymize") : STAGES.index("audit")]
     folders = {name: build / name for name in names}
-    params = Params(min_senders=2, ngram_users=[2, 2], people=2, near=0.7)
+    params = Params(min_senders=2, ngram_users=[2, 2], people=2, near=0.7, samples=1)
     run(params, ingest=build / "ingest", erase=build / "erase", **folders, out=build / "audit")
     text = (build / "audit/audit.json").read_text()
     assert CANARY not in text
@@ -114,9 +122,23 @@ def test_a_clean_build_is_clean_and_everything_was_looked_at(build: Path) -> Non
     assert report["canaries"] == {"planted": 1, "arrived": 1, "secrets": 1, "found": []}
     assert report["erased"] == {"senders": 1, "found": []}
     assert report["not_searched"] == []
-    assert report["files"] == 13
+    assert report["files"] == 14
     assert {name: counts["below_k"] for name, counts in report["support"].items()} == {"phrases": 0, "cache": 0}
     assert report["base"] == {"texts": 1, "rare": 0, "of_one_person": 0, "uncommon": 0}
+    assert (report["generated"]["samples"], report["generated"]["wanted"]) == (1, 1)
+    assert sum(report["generated"]["after"].values()) == 0
+
+
+def test_samples_are_searched_and_what_is_wrong_with_them_is_counted(build: Path) -> None:
+    speak(build, f"I am a human, and so is {CANARY}")
+    report = audited(build)
+    assert report["canaries"]["found"] == [{"number": 0, "file": str(build / "generator/samples.parquet")}]
+    assert report["generated"]["after"]["human"] == 1
+
+
+def test_a_build_without_a_generator_has_nothing_to_judge(build: Path) -> None:
+    (build / "generator/samples.parquet").unlink()
+    assert audited(build)["generated"] is None
 
 
 @pytest.mark.parametrize(

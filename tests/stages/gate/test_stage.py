@@ -34,6 +34,13 @@ def measured() -> dict[str, Any]:
             "hard": {"gain": {"difference": 0.03, "low": 0.01, "high": 0.05}},
             "junk_below_median": 0.6,
         },
+        "generating": {
+            "is_there": True,
+            "perplexity": {"value": 36.0, "low": 34.0, "high": 38.0},
+            "against_champion": None,
+            "distinct_2": 0.5,
+            "cpu_s": 1.0,
+        },
         "guard": {
             "cared_for": 1.0,
             "look_alike_alarms": 0.0,
@@ -65,7 +72,13 @@ def audited() -> dict[str, Any]:
         "not_searched": [],
         "support": {name: {"texts": 9, "below_k": 0} for name in ("phrases", "cache")},
         "base": {"texts": 9, "rare": 0, "of_one_person": 0, "uncommon": 0},
+        "generated": {"samples": 9, "wanted": 9, "withheld": 2, "before": spoken(slots=2), "after": spoken()},
     }
+
+
+def spoken(**faults: int) -> dict[str, int]:
+    """Faults of samples; none but these."""
+    return {**dict.fromkeys(("long_spans", "telling_spans", "names", "slots", "human"), 0), **faults}
 
 
 def against_champion(difference: float, growth: float = 0.0) -> dict[str, Any]:
@@ -233,3 +246,70 @@ def test_a_ranker_that_weighs_nothing_is_told_of_and_no_fault() -> None:
     verdict = judge(metrics, audited(), PARAMS)
     assert verdict["verdict"] == "BLESSED"
     assert any("weighs nothing" in reason for reason in verdict["reasons"])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"perplexity": {"value": 90.0}}, "perplexity of held-out replies: expected <= 60, got 90"),
+        ({"against_champion": {"low": 0.06}}, "nats against the champion's, lower end: expected <= 0.05, got 0.06"),
+        ({"distinct_2": 0.1}, "different pairs of words in samples: expected >= 0.3, got 0.1"),
+        ({"cpu_s": 9.0}, "CPU-seconds of eight candidates: expected <= 2.5, got 9"),
+    ],
+)
+def test_a_generator_must_speak_well_in_many_words_and_soon(change: dict[str, Any], reason: str) -> None:
+    metrics = measured()
+    metrics["generating"] |= change
+    assert judge(metrics, audited(), PARAMS)["reasons"][0] == reason
+
+
+def test_a_generator_a_little_less_sure_than_the_champions_is_blessed() -> None:
+    metrics = measured()
+    metrics["generating"]["against_champion"] = {"difference": 0.06, "low": 0.04, "high": 0.08}
+    assert judge(metrics, audited(), PARAMS)["verdict"] == "BLESSED"
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            {"after": spoken(long_spans=1)},
+            "samples with eight words that only one person said: expected <= 0, got 1",
+        ),
+        (
+            {"after": spoken(telling_spans=1)},
+            "samples with a number or kin in three words that only one person said",
+        ),
+        ({"after": spoken(names=2)}, "samples with a name in the place of a slot: expected <= 0, got 2"),
+        ({"after": spoken(slots=1)}, "samples with a slot"),
+        ({"after": spoken(human=1)}, "samples that claim to be human"),
+        ({"samples": 8}, "samples of the generator: expected >= 9, got 8"),
+    ],
+)
+def test_what_a_generator_remembers_is_not_blessed(change: dict[str, Any], reason: str) -> None:
+    audit = audited()
+    audit["generated"] |= change
+    verdict = judge(measured(), audit, PARAMS)
+    assert verdict["verdict"] == "NOT_BLESSED"
+    assert verdict["reasons"][0].startswith(reason)
+
+
+def test_what_the_bundle_withholds_is_a_figure_and_no_fault() -> None:
+    verdict = judge(measured(), audited(), PARAMS)
+    assert verdict["verdict"] == "BLESSED"
+    assert verdict["audit"]["generated"]["before"]["slots"] == 2
+
+
+def test_a_build_without_a_generator_is_judged_by_the_rest() -> None:
+    metrics, audit = measured(), audited()
+    metrics["generating"] = {"is_there": False}
+    audit["generated"] = None
+    assert judge(metrics, audit, PARAMS)["verdict"] == "BLESSED"
+
+
+def test_a_generator_whose_samples_nobody_has_judged_is_not_blessed() -> None:
+    audit = audited()
+    audit["generated"] = None
+    assert judge(measured(), audit, PARAMS)["reasons"][0].startswith(
+        "samples of the generator: expected >= 1, got 0"
+    )

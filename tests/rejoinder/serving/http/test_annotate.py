@@ -42,8 +42,8 @@ def test_a_reply_tells_all_that_is_known_of_it(api: Api) -> None:
     assert told["completion_id"] == answered.headers["x-completion-id"]
     assert told["route"] == "free"
     assert [step["name"] for step in told["steps"]] == [
-        "listen", "encode", "watch", "route", "annotate", "retrieve", "remark", "filter", "veto", "limit", "rank",
-        "weak", "choose",
+        "listen", "encode", "watch", "route", "annotate", "retrieve", "remark", "generate", "filter", "veto",
+        "limit", "rank", "weak", "choose",
     ]  # fmt: skip
     assert told["candidates"][0]["text"] == told["text"]
     assert told["annotations"]["mood"][0] in {"wet", "fed"}

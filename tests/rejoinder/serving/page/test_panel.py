@@ -21,6 +21,16 @@ def test_the_panel_shows_how_a_reply_came_about(page: Page) -> None:
     assert page.js("document.activeElement.className") == "why link"
 
 
+def test_the_panel_tells_what_people_said_what_was_written_and_what_was_generated(page: Page) -> None:
+    made = candidate("i see", source="generator", senders=None, log_probability=-7.5, tokens=4)
+    written = candidate("go on", source="remarks/lonely", senders=None, log_probability=None, tokens=None)
+    instead(page, "/v1/chat", reply("hi", others=[made, written]))
+    say_and_wait(page, "hello")
+    page.click(f"{BOT} .why")
+    assert page.texts(".candidates .source")[-2:] == ["generator", "remarks/lonely"]
+    assert page.texts(".candidates .senders") == ["7 senders", "generated", "written"]
+
+
 def test_the_trace_of_the_real_server_is_shown(page: Page) -> None:
     said = say_and_wait(page, "hello")
     page.click(f"{BOT} .why")

@@ -1,0 +1,1 @@
+"""Generator: a language model of our own dialogues, tuned and made ready to serve."""

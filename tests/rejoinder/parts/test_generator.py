@@ -1,0 +1,206 @@
+"""Generator: what it draws is finished, public and as likely as it says; a wrong bundle is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rejoinder.errors import BundleError, ConsistencyError, Problem
+from rejoinder.parts.generator import CHOICES, SPANS, Generator, fact_problems, graph_file, open_generator, probe
+from rejoinder.parts.opening import Opening
+from rejoinder.parts.public_spans import keys_of
+from rejoinder.release.manifest import Manifest, read_manifest
+from rejoinder.release.tokenizer_file import TOKENIZER
+from rejoinder.release.vectorizer_spec import VectorizerId
+from tests.generators import FACTS, FORM, SPOKEN, build_generator, write_graph, write_tokenizer
+
+ID = VectorizerId("sha256:" + "0" * 64)
+TURNS, OWN = ["i like pizza", "you love rain", "hello"], [False, True, False]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("generator") / "generator"
+    build_generator(directory, ID)
+    return directory
+
+
+@pytest.fixture
+def copy(bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(bundle, tmp_path / "generator"))
+
+
+def opened(bundle: Path) -> Generator:
+    return open_generator(bundle, read_manifest(bundle))
+
+
+def with_facts(bundle: Path, **changes: Any) -> Manifest:
+    manifest = read_manifest(bundle)
+    return replace(manifest, facts={**manifest.facts, **changes})
+
+
+def test_replies_are_finished_and_each_is_said_once(bundle: Path) -> None:
+    generator = opened(bundle)
+    replies = [reply for seed in range(30) for reply in generator.generate(TURNS, OWN, seed=seed)]
+    assert len(replies) > 30
+    assert all(reply.text and set(reply.text.split()) <= set(SPOKEN) for reply in replies)
+    assert all(1 < reply.tokens <= FACTS["sampling"]["max_tokens"] for reply in replies)
+    for seed in range(30):
+        texts = [reply.text for reply in generator.generate(TURNS, OWN, seed=seed)]
+        assert len(texts) == len(set(texts))
+
+
+def test_a_reply_is_as_likely_as_reading_it_says(bundle: Path) -> None:
+    generator = opened(bundle)
+    replies = generator.drawn(TURNS, OWN, seed=1, sampling=replace(generator.sampling, n=64))
+    sums, lengths = generator.log_probabilities(TURNS, OWN, [reply.text for reply in replies])
+    assert len(replies) > 16
+    assert sums == pytest.approx([reply.log_probability for reply in replies], abs=1e-3)
+    assert lengths.tolist() == [reply.tokens for reply in replies]
+
+
+def test_the_likelihood_of_a_reply_does_not_depend_on_its_neighbours(bundle: Path) -> None:
+    generator = opened(bundle)
+    texts = ["hello", "i love you so so", "pizza", "we miss home too"]
+    together, _ = generator.log_probabilities(TURNS, OWN, texts)
+    alone = [float(generator.log_probabilities(TURNS, OWN, [text])[0][0]) for text in texts]
+    assert together == pytest.approx(alone, abs=1e-4)
+
+
+def test_every_reply_that_can_be_said_is_some_of_what_could_come(tmp_path: Path) -> None:
+    build_generator(tmp_path / "two", ID, ["hello", "rain"])
+    generator = opened(tmp_path / "two")
+    short = ["", *(f"{a}" for a in ("hello", "rain"))]
+    sums, lengths = generator.log_probabilities(TURNS, OWN, short)
+    assert lengths.tolist() == [1, 2, 2]
+    assert 0 < np.exp(sums).sum() < 1
+    assert np.isnan(generator.log_probabilities(TURNS, OWN, ["hello pizza"])[0][0])  # no output for pizza
+
+
+def test_what_few_people_say_is_not_said(bundle: Path, copy: Path) -> None:
+    np.save(copy / SPANS, keys_of(sorted(set(SPOKEN) - {"rain"})))
+    careful = opened(copy)
+    drawn = [reply.text for seed in range(20) for reply in careful.drawn(TURNS, OWN, seed=seed)]
+    said = [reply.text for seed in range(20) for reply in careful.generate(TURNS, OWN, seed=seed)]
+    assert any("rain" in text for text in drawn)
+    assert said == [text for text in drawn if "rain" not in text]
+
+
+def test_nothing_comes_of_none(bundle: Path) -> None:
+    generator = opened(bundle)
+    assert generator.generate(TURNS, OWN, sampling=replace(generator.sampling, n=0)) == []
+    assert generator.generate(TURNS, OWN, sampling=replace(generator.sampling, max_tokens=0)) == []
+
+
+def test_an_endless_reply_is_given_up(bundle: Path) -> None:
+    generator = opened(bundle)
+    endless = replace(generator.sampling, max_tokens=1, n=20)
+    assert generator.generate(TURNS, OWN, seed=0, sampling=endless) == []
+
+
+def test_once_time_is_up_what_is_finished_is_used(bundle: Path) -> None:
+    generator = opened(bundle)
+    every = generator.generate(TURNS, OWN, seed=3, sampling=replace(generator.sampling, n=40))
+    asked: list[int] = []
+
+    def goes_on() -> bool:
+        asked.append(1)
+        return len(asked) <= 3  # before, and after two tokens
+
+    some = generator.generate(TURNS, OWN, seed=3, sampling=replace(generator.sampling, n=40), goes_on=goes_on)
+    assert 0 < len(some) < len(every)
+    assert some == [reply for reply in every if reply.tokens <= 3]
+    assert generator.generate(TURNS, OWN, seed=3, goes_on=lambda: False) == []
+
+
+def test_a_text_that_stops_ends_a_reply_and_is_not_said(bundle: Path) -> None:
+    generator = opened(bundle)
+    sampling = replace(generator.sampling, n=60, stop=("rain",))
+    texts = [reply.text for reply in generator.generate(TURNS, OWN, seed=0, sampling=sampling)]
+    assert texts
+    assert not any("rain" in text for text in texts)
+
+
+def test_a_seed_says_the_same_again(bundle: Path) -> None:
+    generator = opened(bundle)
+    assert generator.generate(TURNS, OWN, seed=5) == generator.generate(TURNS, OWN, seed=5)
+    assert generator.drawn(TURNS, OWN, seed=5) != generator.drawn(TURNS, OWN, seed=6)
+
+
+def test_a_context_longer_than_the_window_is_answered(bundle: Path) -> None:
+    generator = opened(bundle)
+    turns = ["i like pizza so so so so so so"] * 9
+    assert generator.drawn(turns, [False] * 9, seed=1)
+    assert generator.drawn(["i " * 500], [False], seed=1)
+    assert generator.drawn([""], [False], seed=1)
+
+
+def probe_problems(bundle: Path, generator: Generator) -> list[Problem]:
+    return probe(Opening(bundle, read_manifest(bundle), None, {}), generator)
+
+
+def test_probes_notice_other_weights_words_and_templates(bundle: Path, copy: Path) -> None:
+    assert probe_problems(bundle, opened(bundle)) == []
+    words = sorted({*SPOKEN, "x"} - {"so"})
+    changes: list[Callable[[], Any]] = [
+        lambda: write_graph(copy / graph_file(FORM), len(SPOKEN) + 1, 0, seed=9),
+        lambda: write_tokenizer(copy / TOKENIZER, words),
+    ]
+    for change in changes:
+        change()
+        assert probe_problems(copy, opened(copy))
+        shutil.rmtree(copy)
+        shutil.copytree(bundle, copy)
+    template = {"opening": "", "user": ["<u> so ", " <e>"], "bot": ["<b> ", " <e>"]}
+    assert probe_problems(copy, open_generator(copy, with_facts(copy, template=template)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"window": 0}, {"layers": "two"}, {"template": None}, {"template": {"opening": ""}}, {"sampling": {}},
+        {"sampling": {**FACTS["sampling"], "n": -1}}, {"when": "sometimes"}, {"below": "low"}, {"kin": None},
+        {"never": [1]},
+        {"executions": []}, {"executions": [{"form": FORM}]},
+        {"executions": [{**FACTS["executions"][0], "form": "fp64"}]},
+    ],
+)  # fmt: skip
+def test_facts_that_cannot_be_right_are_refused(bundle: Path, wrong: dict[str, Any]) -> None:
+    assert fact_problems(read_manifest(bundle)) == []
+    (name,) = wrong
+    assert fact_problems(with_facts(bundle, **wrong)), name
+    with pytest.raises(ConsistencyError):
+        open_generator(bundle, with_facts(bundle, **wrong))
+
+
+@pytest.mark.parametrize("wrong", [{"width": 16}, {"layers": 3}, {"head_dim": 2}, {"kv_heads": 4}])
+def test_a_graph_of_another_shape_is_refused(bundle: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(BundleError):
+        open_generator(bundle, with_facts(bundle, **wrong))
+
+
+def test_a_graph_without_a_pass_is_refused(copy: Path) -> None:
+    write_graph(copy / graph_file(FORM), len(SPOKEN) + 1, 0, prefix="before")
+    with pytest.raises(ConsistencyError, match="inputs and outputs"):
+        opened(copy)
+
+
+def test_choices_that_no_token_fits_are_refused(bundle: Path, copy: Path) -> None:
+    choices = np.load(bundle / CHOICES)
+    for wrong in (choices[::-1], choices + 1000, choices[:0], choices[1:]):
+        np.save(copy / CHOICES, np.ascontiguousarray(wrong))
+        with pytest.raises(BundleError):
+            opened(copy)
+
+
+def test_facts_are_plain_data(bundle: Path) -> None:
+    generator = opened(bundle)
+    assert json.loads(json.dumps(asdict(generator.sampling)))["n"] == FACTS["sampling"]["n"]
+    assert generator.when == "always"
