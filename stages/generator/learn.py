@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,13 +58,12 @@ def prepare(model: Any, params: Recipe) -> Any:
         return model
     from peft import LoraConfig, get_peft_model
 
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=params.rank, lora_alpha=2 * params.rank, target_modules=list(LINEAR), layers_pattern="layers",
-            layers_to_transform=list(layers),
-        ),
+    adapters = LoraConfig(
+        r=params.rank, lora_alpha=2 * params.rank, target_modules=list(LINEAR), layers_pattern="layers",
+        layers_to_transform=list(layers),
     )  # fmt: skip
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of what peft asks transformers
+        return get_peft_model(model, adapters)
 
 
 def losses(model: Any, batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
