@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from rejoinder.answer.reply import Reply
+from rejoinder.answer.reply import Candidate, Reply
 from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
-from rejoinder.parts import GUARD, INTENTS, REPLIES
+from rejoinder.parts import GUARD, INTENTS
 from rejoinder.parts.opened import OpenRelease
 from stages.common.errors import DataError
 
@@ -192,12 +192,19 @@ def _is_check(reply: Reply) -> bool:
 
 
 def _is_from_logs(reply: Reply) -> bool:
-    return _source(reply) == REPLIES.name
+    """Whether people said it elsewhere, or a model that has learnt from them."""
+    said = _said(reply)
+    return said is not None and said.is_free
 
 
 def _source(reply: Reply) -> str:
-    said = (c for c in reply.trace.candidates if c.dropped is None and c.text == reply.text)
-    return next((c.source for c in said), "")
+    said = _said(reply)
+    return said.source if said else ""
+
+
+def _said(reply: Reply) -> Candidate | None:
+    found = (c for c in reply.trace.candidates if c.dropped is None and c.text == reply.text)
+    return next(found, None)
 
 
 def _agrees(reply: Reply) -> bool:
