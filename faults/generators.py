@@ -14,7 +14,7 @@ from faults.outcome import Outcome
 from faults.sample import Tally, believing, words
 from rejoinder.errors import BundleError
 from rejoinder.parts import GENERATOR, VECTORIZER, Kind
-from rejoinder.parts.generator import CHOICES, EMBEDDINGS, SCALES, SPANS, graph_file
+from rejoinder.parts.generator import ALWAYS, CHOICES, EMBEDDINGS, SCALES, SPANS, graph_file
 from rejoinder.parts.generator_probes import probe_file
 from rejoinder.parts.opened import open_release
 from rejoinder.release.manifest import read_manifest
@@ -30,7 +30,9 @@ _ENDS = len(SPOKEN) + 1  # tokens that have an output
 
 def generators_that_lie(root: Path, tries: int = 100) -> Outcome:
     """Change a generator, make its manifest true to it and sign the release: refused, each."""
-    base, other = pin(build_whole(root / "base")), build_whole(root / "other", 1)[GENERATOR.bundle]
+    ours, other = build_whole(root / "base"), build_whole(root / "other", 1)[GENERATOR.bundle]
+    reseal(ours[GENERATOR.bundle], when=ALWAYS)  # one that is never asked is probed once somebody asks
+    base = pin(ours)
     tally = Tally()
     for what, change in list(CHANGES.items())[:tries]:
         with tempfile.TemporaryDirectory(dir=root) as folder:

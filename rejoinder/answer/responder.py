@@ -27,6 +27,7 @@ from rejoinder.answer.state import State, Step
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import InputError
 from rejoinder.parts.cached import dearest
+from rejoinder.parts.generator import OFF
 from rejoinder.parts.opened import OpenRelease
 from rejoinder.process import usable_cores
 
@@ -80,9 +81,14 @@ class Responder:
             opened: proved and loaded.
             steps: how it answers; by default `STEPS`.
             options: deadline and exploration; by default neither.
+
+        Raises:
+            BundleError: if a generator that the release never asks is to be asked, and cannot be.
         """
         self._opened = opened
         self._options = options or Options()
+        if opened.generator is not None and self._options.generate not in (None, OFF):
+            opened.generator.wake()
         self._random, self._drawing = Random(self._options.seed), threading.Lock()  # noqa: S311 (no secret)
         self._steps = tuple(STEPS if steps is None else steps)
         self._workers: ThreadPoolExecutor | None = None

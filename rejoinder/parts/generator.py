@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from rejoinder.errors import ConsistencyError, InputError, Problem
+from rejoinder.errors import ConsistencyError, InputError, ProbeError, Problem
 from rejoinder.parts import GENERATOR
 from rejoinder.parts.arrays import map_array
 from rejoinder.parts.decoder import Decoder, Shape
@@ -67,17 +68,21 @@ class Generated:
 class Generator:
     """An opened generator. Safe to share between threads."""
 
-    def __init__(self, directory: Path, facts: Mapping[str, Any], execution: Mapping[str, Any]) -> None:
+    def __init__(
+        self, directory: Path, facts: Mapping[str, Any], execution: Mapping[str, Any], *, is_asleep: bool = False
+    ) -> None:
         """Load one form; the directory's bytes must have been verified.
 
         Args:
             directory: holds it.
             facts: of its manifest, checked by `fact_problems`.
             execution: which form, by which provider.
+            is_asleep: whether to leave the graph, which takes a second and its size in memory, until `wake`.
 
         Raises:
             BundleError: if a file is not what the facts say.
         """
+        self._directory, self._waking = directory, Lock()
         self.facts, self.execution = facts, execution
         self.when, self.below = str(facts["when"]), float(facts["below"])
         self.sampling = Sampling.of(facts["sampling"])
@@ -88,11 +93,42 @@ class Generator:
         self._choices = np.array(map_array(directory / CHOICES, np.int32, (None,)))
         self._places = _places(directory, self._choices, rows)
         self._public = PublicSpans(map_array(directory / SPANS, np.uint64, (None,)), facts["kin"], facts["never"])
-        shape = Shape(facts["layers"], facts["kv_heads"], facts["head_dim"], width, len(self._choices))
-        self._decoder = Decoder(directory / graph_file(execution["form"]), execution["provider"], shape)
+        self._graph: Decoder | None = None if is_asleep else self._loaded()
         if self._places[self.prompt.end] < 0:
             problem = Problem(CHOICES, "the token that ends a turn", "none")
             raise ConsistencyError(str(directory), [problem])
+
+    def _loaded(self) -> Decoder:
+        facts, execution = self.facts, self.execution
+        shape = Shape(facts["layers"], facts["kv_heads"], facts["head_dim"], facts["width"], len(self._choices))
+        return Decoder(self._directory / graph_file(execution["form"]), execution["provider"], shape)
+
+    def wake(self) -> None:
+        """Load and probe the graph, if that was left until somebody asks.
+
+        Raises:
+            BundleError: if the graph is not what the facts say.
+            ProbeError: if this machine computes something else than was recorded.
+        """
+        with self._waking:
+            if self._graph is not None:
+                return
+            self._graph = self._loaded()
+            if problems := self.problems():
+                self._graph = None
+                raise ProbeError(str(self._directory), problems)
+
+    @property
+    def _decoder(self) -> Decoder:
+        if self._graph is None:
+            self.wake()
+        return cast(Decoder, self._graph)
+
+    def problems(self) -> list[Problem]:
+        """Compare what it reads of the probe texts, and if it is awake computes, with what was recorded."""
+        form, tolerance = self.execution["form"], float(self.execution["tolerance"])
+        computed = self.next_logits if self._graph is not None else None
+        return probe_problems(self._directory, self.prompt, computed, form, tolerance)
 
     def generate(
         self,
@@ -275,13 +311,16 @@ def _is_execution(one: object) -> bool:
     return all(isinstance(one[n], str) for n in ("form", "provider")) and type(one["tolerance"]) in {int, float}
 
 
-def open_generator(directory: Path, manifest: Manifest, provider: str | None = None) -> Generator:
+def open_generator(
+    directory: Path, manifest: Manifest, provider: str | None = None, *, is_asleep: bool = False
+) -> Generator:
     """Load a generator whose bytes have been verified.
 
     Args:
         directory: the bundle.
         manifest: its manifest.
         provider: what alone may run it, if the bundle has a form for it; by default the first that is here.
+        is_asleep: whether its graph is left until somebody asks.
 
     Returns:
         The generator.
@@ -296,18 +335,19 @@ def open_generator(directory: Path, manifest: Manifest, provider: str | None = N
     asked = [one for one in found if one["provider"] == provider]
     if not found:
         raise InputError(f"{GENERATOR.name}: nothing here runs any of its forms. Next: see rejoinder doctor")
-    return Generator(directory, manifest.facts, (asked or found)[0])
+    return Generator(directory, manifest.facts, (asked or found)[0], is_asleep=is_asleep)
 
 
 def open_part(opening: Opening) -> Generator:
-    """Load the generator of a release."""
-    return open_generator(opening.directory, opening.manifest, opening.provider)
+    """Load the generator of a release; of one that is never asked unless a caller wants it, the graph later."""
+    is_asleep = opening.manifest.facts.get("when") == OFF
+    return open_generator(opening.directory, opening.manifest, opening.provider, is_asleep=is_asleep)
 
 
 def probe(opening: Opening, generator: Generator) -> list[Problem]:
     """Compare what this machine reads and computes of the probe texts with what was recorded."""
-    form, tolerance = generator.execution["form"], float(generator.execution["tolerance"])
-    return probe_problems(opening.directory, generator.prompt, generator.next_logits, form, tolerance)
+    del opening
+    return generator.problems()
 
 
 def memory(manifest: Manifest, provider: str | None) -> int:

@@ -97,7 +97,7 @@ def _nats(generator: Generator, asked: pl.DataFrame) -> tuple[Floats, npt.NDArra
     rows = asked.select("context", "context_own", "reply").iter_rows()
     found = [
         generator.log_probabilities(turns, own, [reply])
-        for turns, own, reply in track(list(rows), "benchmark: generator", "reply")
+        for turns, own, reply in track(list(rows), "benchmark: generator", "answer")
     ]
     return -np.concatenate([sums for sums, _ in found]), np.concatenate([tokens for _, tokens in found])
 

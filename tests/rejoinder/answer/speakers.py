@@ -42,6 +42,9 @@ class Speaker:
     sampling: Sampling = SAMPLING
     calls: list[Call] = field(default_factory=list)
 
+    def wake(self) -> None:
+        """Be awake."""
+
     def generate(
         self,
         turns: Sequence[str],

@@ -12,8 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rejoinder.errors import BundleError, ConsistencyError, Problem
-from rejoinder.parts.generator import CHOICES, SPANS, Generator, fact_problems, graph_file, open_generator, probe
+from rejoinder.errors import BundleError, ConsistencyError, ProbeError, Problem
+from rejoinder.parts.generator import (
+    CHOICES,
+    SPANS,
+    Generator,
+    fact_problems,
+    graph_file,
+    open_generator,
+    open_part,
+    probe,
+)
 from rejoinder.parts.opening import Opening
 from rejoinder.parts.public_spans import keys_of
 from rejoinder.release.manifest import Manifest, read_manifest
@@ -160,6 +169,31 @@ def test_probes_notice_other_weights_words_and_templates(bundle: Path, copy: Pat
         shutil.copytree(bundle, copy)
     template = {"opening": "", "user": ["<u> so ", " <e>"], "bot": ["<b> ", " <e>"]}
     assert probe_problems(copy, open_generator(copy, with_facts(copy, template=template)))
+
+
+def test_a_generator_that_nobody_asks_sleeps_until_somebody_does(bundle: Path) -> None:
+    sleeping = open_generator(bundle, read_manifest(bundle), is_asleep=True)
+    assert sleeping._graph is None
+    assert sleeping.problems() == []
+    assert sleeping.generate(TURNS, OWN, seed=1) == opened(bundle).generate(TURNS, OWN, seed=1)
+    assert sleeping._graph is not None
+
+
+def test_a_release_whose_generator_is_off_opens_without_its_graph(bundle: Path) -> None:
+    for when, sleeps in (("off", True), ("below", False), ("always", False)):
+        manifest = with_facts(bundle, when=when)
+        assert (open_part(Opening(bundle, manifest, None, {}))._graph is None) == sleeps
+
+
+def test_one_that_wakes_up_is_probed_each_time_until_it_is_right(bundle: Path, copy: Path) -> None:
+    write_graph(copy / graph_file(FORM), len(SPOKEN) + 1, 0, seed=9)
+    sleeping = open_generator(copy, read_manifest(bundle), is_asleep=True)
+    assert sleeping.problems() == []  # of its tokens alone
+    for _ in range(2):
+        with pytest.raises(ProbeError, match="log-probabilities"):
+            sleeping.generate(TURNS, OWN)
+    shutil.copyfile(bundle / graph_file(FORM), copy / graph_file(FORM))
+    sleeping.wake()
 
 
 @pytest.mark.parametrize(
