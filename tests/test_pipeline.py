@@ -27,6 +27,7 @@ from stages.anonymize.pseudonyms import pseudonym
 from stages.audit.search import search
 from tests.checkouts import copy_checkout, environment, run
 from tests.reach import ROOT
+from tests.stages.generator.tiny import write_base
 
 pytestmark = pytest.mark.pipeline
 
@@ -53,7 +54,12 @@ SMALL: dict[str, dict[str, Any]] = {
         "start": None, "layers": [0, 5], "frozen_layers": 1, "judged": 10, "batch_size": 4, "max_steps": 2,
         "validate_every": 2, "warmup_steps": 1,
     },
-    "audit": {"ngram_users": [2, 1, 1], "people": 2, "near": 0.5, "samples": 10},
+    "generator": {
+        "base": "tiny-base", "base_sha256": None, "window": 64, "learnt_share": 0.0, "users": [2, 2], "rank": 2,
+        "judged": 4, "samples": 8, "batch_size": 2, "max_steps": 2, "validate_every": 2, "save_every": 2,
+        "warmup_steps": 1,
+    },
+    "audit": {"ngram_users": [2, 1, 1], "people": 2, "near": 0.5, "samples": 1},
     "benchmark": {
         "speed_texts": 32, "speed_rounds": 1, "bootstrap_rounds": 100, "replayed": 5, "ranked": 10, "generated": 10,
     },
@@ -85,6 +91,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     project = tmp_path_factory.mktemp("project")
     copy_checkout(project)
     write_params(project)
+    write_base(project / "tiny-base")
     small_build.write_slice(project / "data" / "logs" / "slice.jsonl", conversations=110)
     done = run(project, sys.executable, "-m", "flows.repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
