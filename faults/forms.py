@@ -10,12 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from faults.outcome import Outcome
-from faults.sample import Tally, believing, words
-from rejoinder.errors import BundleError
+from faults.sample import Tally, refused
 from rejoinder.parts import VECTORIZER, Kind
 from rejoinder.parts.engines import available_providers
 from rejoinder.parts.notes import Note, note_path, write_note
-from rejoinder.parts.opened import open_release
 from rejoinder.release.forms import CUDA, Execution, model_file
 from rejoinder.release.proof import Installed
 from tests.bundles import (
@@ -46,7 +44,7 @@ def forms_changed(root: Path, tries: int = 24) -> Outcome:
                 model = mine.bundles[VECTORIZER.bundle]
                 change(model / model_file(execution.form), model / execution.probes, other)
                 signed = _signed(mine) if what != "in its folder" else mine
-                tally.add(*_refused(_choosing(signed, execution, Path(folder)), f"{execution}, {what}"))
+                tally.add(*refused(_choosing(signed, execution, Path(folder)), f"{execution}, {what}"))
     note = tally.note("each on each engine")
     return Outcome("a form that was swapped or noised", tally.tries, tally.survived, note)
 
@@ -81,16 +79,6 @@ def _choosing(installed: Installed, execution: Execution, folder: Path) -> Insta
     note = note_path(choices, installed.release.bundles[VECTORIZER.bundle])
     write_note(note, Note(str(execution), {}, ()))
     return Installed(installed.release, installed.folder, installed.bundles, choices)
-
-
-def _refused(installed: Installed, what: str) -> tuple[str, str]:
-    try:
-        open_release(installed, trust=believing()).close()
-    except BundleError as error:
-        return f"by {type(error).__name__}", ""
-    except Exception as error:
-        return "lost", f"{what}: {words(error)}"
-    return "lost", f"{what}: opened"
 
 
 def _of_another_model(form: Path, probes: Path, other: Path) -> None:

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from faults.outcome import Outcome
-from faults.sample import Tally, believing, words
-from rejoinder.errors import BundleError
+from faults.sample import Tally, refused
 from rejoinder.parts import GENERATOR, VECTORIZER, Kind
-from rejoinder.parts.generator import ALWAYS, CHOICES, EMBEDDINGS, SCALES, SPANS, graph_file
+from rejoinder.parts.generator_facts import ALWAYS, CHOICES, EMBEDDINGS, SCALES, SPANS, graph_file
 from rejoinder.parts.generator_probes import probe_file
-from rejoinder.parts.opened import open_release
 from rejoinder.release.manifest import read_manifest
 from rejoinder.release.proof import Installed
 from rejoinder.release.tokenizer_file import TOKENIZER
@@ -41,19 +39,9 @@ def generators_that_lie(root: Path, tries: int = 100) -> Outcome:
             }
             change(bundles[GENERATOR.bundle], other)
             installed = Installed(base.release, base.folder, bundles) if what in UNSIGNED else pin(bundles)
-            tally.add(*_refused(installed, what))
+            tally.add(*refused(installed, what))
     note = tally.note("tokenizer, template, choices, embeddings, weights, facts, files; most of them signed")
     return Outcome("a generator that was swapped or lies", tally.tries, tally.survived, note)
-
-
-def _refused(installed: Installed, what: str) -> tuple[str, str]:
-    try:
-        open_release(installed, trust=believing()).close()
-    except BundleError as error:
-        return f"by {type(error).__name__}", ""
-    except Exception as error:
-        return "lost", f"{what}: {words(error)}"
-    return "lost", f"{what}: opened"
 
 
 def _replaced(mine: Path, other: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -14,6 +14,8 @@ from unittest.mock import patch
 
 from registry.publish.bom import bill_of_materials
 from registry.publish.provenance import provenance
+from rejoinder.errors import BundleError
+from rejoinder.parts.opened import open_release
 from rejoinder.release.canonical import Digest, digest_bytes
 from rejoinder.release.manifest import read_manifest
 from rejoinder.release.proof import Installed
@@ -111,6 +113,28 @@ class Tally:
 def words(error: BaseException) -> str:
     """An error in one short line."""
     return f"{type(error).__name__}: {error}".replace("\n", " ")[:160]
+
+
+def refused(installed: Installed, what: str, names: Iterable[str] = ()) -> tuple[str, str]:
+    """Try to open a release that must not open.
+
+    Args:
+        installed: the release.
+        what: was done to it.
+        names: what the refusal must name.
+
+    Returns:
+        By which error it was refused, or "lost"; and what then to say.
+    """
+    try:
+        open_release(installed, trust=believing()).close()
+    except BundleError as error:
+        if unnamed := [name for name in names if name not in str(error)]:
+            return "lost", f"{what}: refused without a word of {', '.join(unnamed)}: {words(error)}"
+        return f"by {type(error).__name__}", ""
+    except Exception as error:
+        return "lost", f"{what}: {words(error)}"
+    return "lost", f"{what}: opened"
 
 
 @contextmanager

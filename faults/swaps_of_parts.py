@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from faults.outcome import Outcome
-from faults.sample import Tally, believing, words
-from rejoinder.errors import BundleError
+from faults.sample import Tally, refused
 from rejoinder.parts import VECTORIZER, Kind
-from rejoinder.parts.opened import open_release
 from rejoinder.release.proof import Installed
 from rejoinder.text import NORMALIZATION_VERSION
 from tests.bundles import (
@@ -44,7 +42,7 @@ def parts_swapped(root: Path, tries: int = 72) -> Outcome:
     for number, (mine, other, kind, level) in enumerate(_swaps(releases)):
         if number < tries:
             with tempfile.TemporaryDirectory(dir=root) as folder:
-                tally.add(*_refused(_swapped(mine, other, kind, level, Path(folder)), (), f"{kind} {level}"))
+                tally.add(*refused(_swapped(mine, other, kind, level, Path(folder)), f"{kind} {level}"))
     note = tally.note("3 releases of one dimension, all ordered pairs, 4 parts, 3 levels")
     return Outcome("a part of another model", tally.tries, tally.survived, note)
 
@@ -56,7 +54,7 @@ def parts_that_lie(root: Path, tries: int = _LIES) -> Outcome:
     for what, (forge, names) in list(LIES.items())[:tries]:
         with tempfile.TemporaryDirectory(dir=root) as folder:
             mine = _copied(base, Path(folder))
-            tally.add(*_refused(forge(mine), names, what))
+            tally.add(*refused(forge(mine), what, names))
     note = tally.note("tokenizer, pooling, max length, both normalisations, weights, dimension")
     return Outcome("a part that lies about what it is, signed", tally.tries, tally.survived, note)
 
@@ -79,20 +77,6 @@ def _swapped(mine: Installed, other: Installed, kind: Kind, level: str, folder: 
         claimed = other.release.vectorizer_id if kind == VECTORIZER.bundle else mine.release.vectorizer_id
         reseal_others(bundles, claimed)
     return pin({k: bundles[k] for k in WHOLE})
-
-
-def _refused(installed: Installed, names: tuple[str, ...], what: str) -> tuple[str, str]:
-    """Open it; the refusal must name each of `names`."""
-    try:
-        open_release(installed, trust=believing()).close()
-    except BundleError as error:
-        unnamed = [name for name in names if name not in str(error)]
-        if unnamed:
-            return "lost", f"{what}: refused without a word of {', '.join(unnamed)}: {words(error)}"
-        return f"by {type(error).__name__}", ""
-    except Exception as error:
-        return "lost", f"{what}: {words(error)}"
-    return "lost", f"{what}: opened"
 
 
 def _copied(base: Installed, folder: Path) -> Installed:

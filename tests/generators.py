@@ -10,7 +10,8 @@ import numpy as np
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from rejoinder.parts.decoder import KNOWN, LOGITS, NEW, PREFIX, THERE, TOKENS, WANTED
-from rejoinder.parts.generator import CHOICES, EMBEDDINGS, SCALES, SPANS, Generator, graph_file
+from rejoinder.parts.generator import Generator
+from rejoinder.parts.generator_facts import CHOICES, EMBEDDINGS, SCALES, SPANS, graph_file
 from rejoinder.parts.generator_probes import write_probes
 from rejoinder.parts.public_spans import keys_of
 from rejoinder.release.forms import CPU

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from benchmarks.generator.setting import Figures, Part, Setting
+from benchmarks.generator.setting import Setting
 from benchmarks.generator.switched import ALWAYS, BELOW, OFF, switched
+from benchmarks.parts import Figures, Part
 from rejoinder.parts import GENERATOR
 from rejoinder.progress import track
 
@@ -148,7 +149,7 @@ def _of_generator(release: OpenRelease) -> Answer:
         raise ValueError(f"{release.release}: expected a release with a generator, got one without")
 
     def answer(turns: Sequence[str], own: Sequence[bool], seed: int) -> Answered:
-        drawn = generator.drawn(turns, own, seed=seed)
+        drawn = generator.generate(turns, own, seed=seed, is_public=False)
         fit = [reply.text for reply in drawn if generator.is_public(reply.text)]
         text = fit[0] if fit else ""
         others = [(r.text, "" if r.text in fit else "not public") for r in drawn if r.text != text]

@@ -13,8 +13,9 @@ from statistics import mean, median
 
 from benchmarks.generator.held_out import Item
 from benchmarks.generator.samples import Samples, samples_of
-from benchmarks.generator.setting import Figures, Part, Setting
+from benchmarks.generator.setting import Setting
 from benchmarks.generator.wordings import copied, distinct, repeated
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from rejoinder.text import words
 

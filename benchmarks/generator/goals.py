@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
 from benchmarks.generator.estimates import Estimate
 from benchmarks.generator.perplexity import control
-from benchmarks.generator.setting import FIVE, Figures
+from benchmarks.generator.setting import FIVE
 from benchmarks.generator.speed import FACE, OURS, VINO
 from benchmarks.generator.work import CANDIDATES
-from benchmarks.report import table
-from rejoinder.parts.generator import ALWAYS
-
-Judged = tuple[str, bool] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A goal.
-
-    Attributes:
-        what: is measured.
-        goal: as it was set.
-        part: whose figures tell.
-        judge: says what was measured, and whether it is enough; None where the part has left it out.
-    """
-
-    what: str
-    goal: str
-    part: str
-    judge: Callable[[Figures], Judged]
+from benchmarks.parts import Figures, Goal, Judged
+from rejoinder.parts.generator_facts import ALWAYS
 
 
 def _ratio(figures: Figures, name: str | None, most: float) -> Judged:
@@ -103,22 +81,3 @@ GOALS = (
     Goal("canaries: once; a hundred times", "not found; found", "memory", _canaries),
     Goal("human-or-machine AUC, length-matched", "below the untuned base's, interval", "human", _human),
 )  # fmt: skip
-
-
-def goals_table(found: Mapping[str, Figures]) -> str:
-    """Show every goal with what was measured.
-
-    Args:
-        found: figures by part; goals of parts that are not there are shown as not measured.
-
-    Returns:
-        Markdown.
-    """
-    rows = []
-    for goal in GOALS:
-        judged = goal.judge(found[goal.part]) if goal.part in found else None
-        told, is_met = judged or ("", None)
-        rows.append(
-            [goal.what, goal.goal, told, "not measured" if is_met is None else "yes" if is_met else "**no**"]
-        )
-    return table(["what", "goal", "measured", "met"], rows)

@@ -20,8 +20,9 @@ import numpy.typing as npt
 
 from benchmarks.generator.estimates import Draws, Estimate, Floats, auc, auc_draws
 from benchmarks.generator.samples import HUMAN, SHIPPED, Samples, samples_of
-from benchmarks.generator.setting import BASE, TUNED, Figures, Part, Setting
+from benchmarks.generator.setting import BASE, TUNED, Setting
 from benchmarks.generator.wordings import length_matched
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from rejoinder.text import normalize, words
 

@@ -16,7 +16,8 @@ import numpy as np
 
 from benchmarks.generator.estimates import Draws, Estimate, Floats, mean
 from benchmarks.generator.held_out import TURNS
-from benchmarks.generator.setting import BASE, TUNED, Figures, Part, Setting
+from benchmarks.generator.setting import BASE, TUNED, Setting
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from rejoinder.progress import track
 from stages.evaluation.candidates import Candidates, Rows

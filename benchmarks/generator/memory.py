@@ -24,7 +24,8 @@ import numpy as np
 from benchmarks.generator.exposure import FOUND_WITHIN, Form, Planted, draw_secrets, exposure, is_found, plant
 from benchmarks.generator.held_out import Item
 from benchmarks.generator.models import recipe_of
-from benchmarks.generator.setting import Figures, Part, Setting
+from benchmarks.generator.setting import Setting
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from rejoinder.progress import track
 

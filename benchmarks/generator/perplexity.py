@@ -18,10 +18,11 @@ import numpy.typing as npt
 
 from benchmarks.generator.estimates import Draws, Estimate, Floats, perplexity, perplexity_ratio
 from benchmarks.generator.held_out import Item, read_items
-from benchmarks.generator.setting import BASE, FIVE, TUNED, Figures, Part, Setting
+from benchmarks.generator.setting import BASE, FIVE, TUNED, Setting
 from benchmarks.generator.torch_models import TorchModel, open_model, own_opening, with_opening
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
-from rejoinder.parts.generator import CHOICES as SAYABLE
+from rejoinder.parts.generator_facts import CHOICES as SAYABLE
 from rejoinder.progress import track
 from rejoinder.release.tokenizer_file import TOKENIZER
 

@@ -1,13 +1,10 @@
-"""Setting: on what a part is measured, and how one is run, kept and shown."""
+"""Setting: on what a part is measured."""
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
     from rejoinder.parts.opened import OpenRelease
 
 KEPT = Path("build/bench/generator")
-Figures = dict[str, Any]
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -69,6 +65,13 @@ class Setting:
     def folder(self) -> Path:
         """Where figures are kept."""
         return KEPT / "quick" if self.is_quick else KEPT
+
+    @property
+    def what(self) -> str:
+        """The bundle, by the beginning of its digest."""
+        from rejoinder.release.manifest import read_manifest
+
+        return f"`{read_manifest(self.bundle).digest[:19]}`"
 
     @property
     def sources(self) -> list[str]:
@@ -117,54 +120,6 @@ class Setting:
 
 
 TUNED, BASE, FIVE = "tuned", "base", "after 5 steps"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Something that is measured by itself.
-
-    Attributes:
-        name: of its module.
-        title: of its section.
-        measure: gives figures that JSON can hold.
-        report: shows them: Markdown below the title.
-        doc: the docstring of its module.
-    """
-
-    name: str
-    title: str
-    measure: Callable[[Setting], Figures]
-    report: Callable[[Figures], str]
-    doc: str
-
-    def run(self, setting: Setting) -> Figures:
-        """Measure, and keep the figures."""
-        from rejoinder.release.manifest import read_manifest
-
-        setting.folder.mkdir(parents=True, exist_ok=True)
-        load = os.getloadavg()[0]
-        figures = self.measure(setting)
-        figures["date"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        figures["bundle"] = read_manifest(setting.bundle).digest
-        figures["load"] = [round(load, 1), round(os.getloadavg()[0], 1)]
-        self._file(setting).write_text(json.dumps(figures, indent=1) + "\n")
-        self._file(setting, ".md").write_text(self.section(figures), encoding="utf-8")
-        return figures
-
-    def kept(self, setting: Setting) -> Figures | None:
-        """Figures of an earlier run; None if there are none."""
-        file = self._file(setting)
-        return json.loads(file.read_text()) if file.exists() else None
-
-    def section(self, figures: Figures) -> str:
-        """Markdown of figures."""
-        said = " ".join(self.doc.split("\n\n", 1)[1].split("\n")) if "\n\n" in self.doc else ""
-        load = " to ".join(f"{value:.1f}" for value in figures["load"])
-        when = f"({figures['date']}, load {load}, `{figures['bundle'][:19]}`.)"
-        return f"\n## {self.title}\n\n{said.strip()} {when}\n\n{self.report(figures)}"
-
-    def _file(self, setting: Setting, ending: str = ".json") -> Path:
-        return setting.folder / f"{self.name}{ending}"
 
 
 def setting_options(command: Callable[..., None]) -> Callable[..., None]:

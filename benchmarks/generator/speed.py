@@ -18,12 +18,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.generator.setting import BASE, TUNED, Figures, Part, Setting
+from benchmarks.generator.setting import BASE, TUNED, Setting
 from benchmarks.generator.work import CANDIDATES
 from benchmarks.generator.workers import Spent, Worker
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from benchmarks.serving.figures import percentile
-from rejoinder.parts.generator import ALWAYS, BELOW, OFF
+from rejoinder.parts.generator_facts import ALWAYS, BELOW, OFF
 from rejoinder.progress import track
 from rejoinder.release.forms import CPU, OPENVINO
 
@@ -93,7 +94,7 @@ def with_fp32(bundle: Path, model: Path, folder: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM
 
-    from rejoinder.parts.generator import CHOICES, graph_file
+    from rejoinder.parts.generator_facts import CHOICES, graph_file
     from stages.generator.graph import FP32, write_graph
 
     for path in bundle.iterdir():

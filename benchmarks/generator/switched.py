@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rejoinder.parts import GENERATOR
-from rejoinder.parts.generator import ALWAYS, BELOW, OFF
+from rejoinder.parts.generator_facts import ALWAYS, BELOW, OFF
 
 if TYPE_CHECKING:
     from rejoinder.answer.responder import Responder

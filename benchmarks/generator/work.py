@@ -70,7 +70,7 @@ def ours(bundle: str, provider: str, form: str = "") -> Work:
     ids, header = _prompt_of(generator), len(generator.prompt.reply_header)
     generator.prompt = _Fixed(generator.prompt, ids[:-header])  # type: ignore[assignment]
     sampling = replace(generator.sampling, max_tokens=REPLY, stop=())
-    return lambda task: generator.drawn([], [], sampling=replace(sampling, n=task["n"]), seed=1)
+    return lambda task: generator.generate([], [], sampling=replace(sampling, n=task["n"]), seed=1, is_public=False)
 
 
 class _Fixed:

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from benchmarks.serving.figures import Load, median
 from benchmarks.serving.ours import REJOINDER, UNHURRIED, WITHOUT_RANKER, ask, serving
 from benchmarks.serving.server import Server
-from benchmarks.serving.setting import Figures, Part, Setting, command_of
+from benchmarks.serving.setting import Setting, command_of
 from benchmarks.serving.supplies import Supplies
 from rejoinder.process import THREADS
 from rejoinder.progress import track

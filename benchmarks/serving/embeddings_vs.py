@@ -16,13 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from benchmarks.serving.bodies import Supply, embedding, read_asked
 from benchmarks.serving.figures import median
 from benchmarks.serving.ours import UNHURRIED, ask, serving
 from benchmarks.serving.peers import MODEL, PEERS, lay_out, running
 from benchmarks.serving.server import Server, post
-from benchmarks.serving.setting import Figures, Part, Setting, command_of
+from benchmarks.serving.setting import Setting, command_of
 from benchmarks.serving.supplies import texts_of
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.opened import open_current

@@ -16,6 +16,7 @@ from random import Random
 
 import click
 
+from benchmarks.parts import Figures, Part
 from benchmarks.report import publish, table
 from benchmarks.serving.arrivals import poisson
 from benchmarks.serving.bodies import Supply
@@ -24,7 +25,7 @@ from benchmarks.serving.mix import Mix, Sources
 from benchmarks.serving.ours import ask, serving
 from benchmarks.serving.processes import busy_seconds, cpu_seconds, pss_megabytes
 from benchmarks.serving.server import Server
-from benchmarks.serving.setting import Figures, Part, Setting, head, setting_of, setting_options
+from benchmarks.serving.setting import Setting, page_head, setting_of, setting_options
 from benchmarks.serving.supplies import Supplies
 from benchmarks.serving.swaps import Swapper, copied, expected_vectors
 from rejoinder.progress import track
@@ -115,7 +116,7 @@ def main(*, minutes: float, store: Path | None, build: Path, quick: bool, out: P
     """Entry point."""
     setting = setting_of(store, build, quick=quick)
     figures = replace(PART, measure=lambda setting: measure(setting, minutes)).run(setting)
-    publish(head("benchmarks.serving.endurance", setting) + PART.section(figures), out)
+    publish(page_head("benchmarks.serving.endurance", setting) + PART.section(figures), out)
 
 
 if __name__ == "__main__":

@@ -2,32 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from benchmarks.report import table
+from benchmarks.parts import Figures, Goal, Judged
 from benchmarks.serving import batching, embeddings_vs, endurance, latency
 from benchmarks.serving.figures import median
-from benchmarks.serving.setting import Figures
-
-Judged = tuple[str, bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A goal.
-
-    Attributes:
-        what: is measured.
-        goal: as it was set.
-        part: whose figures tell.
-        judge: says what was measured, and whether it is enough.
-    """
-
-    what: str
-    goal: str
-    part: str
-    judge: Callable[[Figures], Judged]
 
 
 def at_least(figure: float, goal: float, digits: int = 2) -> Judged:
@@ -97,22 +74,3 @@ GOALS = (
     Goal("SIGKILL at 50 random moments under load", "no confirmed reaction lost, the log parses", "kills", _kills),
     Goal("start to ready, s", "≤ 2", "start", lambda found: at_most(median(found["wall"]), 2, 2)),
 )  # fmt: skip
-
-
-def goals_table(found: Mapping[str, Figures]) -> str:
-    """Show every goal with what was measured.
-
-    Args:
-        found: figures by part; goals of parts that are not there are shown as not measured.
-
-    Returns:
-        Markdown.
-    """
-    rows = []
-    for goal in GOALS:
-        if goal.part not in found:
-            rows.append([goal.what, goal.goal, "", "not measured"])
-            continue
-        told, is_met = goal.judge(found[goal.part])
-        rows.append([goal.what, goal.goal, told, "yes" if is_met else "**no**"])
-    return table(["what", "goal", "measured", "met"], rows)

@@ -16,12 +16,13 @@ from itertools import cycle
 from pathlib import Path
 from random import Random
 
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from benchmarks.serving.bodies import chat
 from benchmarks.serving.client import Connection, connect, request
 from benchmarks.serving.ours import kill, start_ours
 from benchmarks.serving.server import Server
-from benchmarks.serving.setting import Figures, Part, Setting, command_of
+from benchmarks.serving.setting import Setting, command_of
 from benchmarks.serving.supplies import Supplies
 from rejoinder.progress import track
 from rejoinder.serving.decisions.read import Counts, Logged, read_decisions

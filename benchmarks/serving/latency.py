@@ -17,13 +17,14 @@ from dataclasses import asdict
 from itertools import cycle
 from pathlib import Path
 
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from benchmarks.serving.bodies import Supply, read_bodies
 from benchmarks.serving.client import connect, request
 from benchmarks.serving.figures import Load, median, percentile
 from benchmarks.serving.ours import UNHURRIED, ask, serving
 from benchmarks.serving.server import Server
-from benchmarks.serving.setting import Figures, Part, Setting, command_of
+from benchmarks.serving.setting import Setting, command_of
 from benchmarks.serving.supplies import Supplies
 from rejoinder.serving.decisions.read import Logged, read_decisions
 

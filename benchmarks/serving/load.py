@@ -18,14 +18,15 @@ from pathlib import Path
 
 import click
 
-from benchmarks.report import examples, heading, out_option, publish, table
+from benchmarks.parts import head
+from benchmarks.report import examples, out_option, publish, table
 from benchmarks.serving.arrivals import poisson
 from benchmarks.serving.bodies import Asked, Supply, chat, fresh, read_asked, read_bodies, talk
 from benchmarks.serving.client import request
 from benchmarks.serving.drive import closed, open_loop
 from benchmarks.serving.figures import Load, Samples, percentile
 from benchmarks.serving.processes import busy_seconds, cpu_seconds
-from benchmarks.serving.setting import PACKAGES, without_places
+from benchmarks.serving.setting import PACKAGES
 
 MODULE = "benchmarks.serving.load"
 KINDS: dict[str, Callable[[Sequence[Sequence[Asked]]], list[Asked]]] = {"fresh": fresh, "talk": talk}
@@ -140,7 +141,7 @@ def main(
     if as_json:
         sys.stdout.write(json.dumps(asdict(load)) + "\n")
         return
-    text = without_places(heading("Load", MODULE, PACKAGES)) + "\n" + table(["", ""], rows_of(load))
+    text = head("Load", MODULE, PACKAGES, is_quick=False) + "\n" + table(["", ""], rows_of(load))
     publish(text, out)
 
 

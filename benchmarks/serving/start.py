@@ -10,11 +10,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.parts import Figures, Part
 from benchmarks.report import table
 from benchmarks.serving.figures import median
 from benchmarks.serving.ours import ask, serving, start_ours
 from benchmarks.serving.processes import cpu_seconds, pss_megabytes
-from benchmarks.serving.setting import Figures, Part, Setting, command_of
+from benchmarks.serving.setting import Setting, command_of
 from benchmarks.serving.supplies import Supplies
 from rejoinder.progress import track
 

@@ -24,7 +24,8 @@ from rejoinder.answer.retrieve import last_turns
 from rejoinder.answer.state import State
 from rejoinder.parts import GENERATOR
 from rejoinder.parts.arrays import Vectors
-from rejoinder.parts.generator import ALWAYS, OFF, Generated, Generator
+from rejoinder.parts.generator import Generated, Generator
+from rejoinder.parts.generator_facts import ALWAYS, OFF
 from rejoinder.parts.sampling import Sampling
 from rejoinder.text import normalize
 

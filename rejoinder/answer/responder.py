@@ -27,7 +27,7 @@ from rejoinder.answer.state import State, Step
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import InputError
 from rejoinder.parts.cached import dearest
-from rejoinder.parts.generator import OFF
+from rejoinder.parts.generator_facts import OFF
 from rejoinder.parts.opened import OpenRelease
 from rejoinder.process import usable_cores
 

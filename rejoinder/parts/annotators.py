@@ -19,7 +19,7 @@ from rejoinder.parts.engines import open_engine
 from rejoinder.parts.onnx_guard import check_onnx
 from rejoinder.parts.probes import ROWS
 from rejoinder.release.forms import CPU
-from rejoinder.release.manifest import Manifest
+from rejoinder.release.manifest import Manifest, missing_files
 
 if TYPE_CHECKING:
     from rejoinder.parts.opening import Opening
@@ -107,7 +107,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
     if not isinstance(heads, dict) or not 0 < len(heads) <= _MOST_HEADS or not all(map(_is_head, heads.values())):
         problems.append(Problem("facts: heads", "by name: labels (at least two), is_weak", "something else"))
     needed = (MODEL, _TURNS, _PROBABILITIES)
-    return problems + [Problem(n, "a file of the bundle", "nothing") for n in needed if n not in manifest.files]
+    return problems + missing_files(manifest, needed)
 
 
 def _is_head(head: Any) -> bool:

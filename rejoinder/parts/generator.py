@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
@@ -21,10 +22,19 @@ from rejoinder.parts import GENERATOR
 from rejoinder.parts.arrays import map_array
 from rejoinder.parts.decoder import Decoder, Shape
 from rejoinder.parts.engines import available_providers
-from rejoinder.parts.generator_probes import probe_file, probe_problems
+from rejoinder.parts.generator_facts import (
+    CHOICES,
+    EMBEDDINGS,
+    OFF,
+    SCALES,
+    SPANS,
+    fact_problems,
+    graph_file,
+)
+from rejoinder.parts.generator_probes import probe_problems
 from rejoinder.parts.prompt import Prompt, Template
 from rejoinder.parts.public_spans import PublicSpans
-from rejoinder.parts.sampling import Choices, Sampling, draw, log_softmax
+from rejoinder.parts.sampling import Choices, Logits, Sampling, draw, log_softmax
 from rejoinder.release.manifest import Manifest
 from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.text import normalize
@@ -32,17 +42,8 @@ from rejoinder.text import normalize
 if TYPE_CHECKING:
     from rejoinder.parts.opening import Opening
 
-EMBEDDINGS, SCALES, CHOICES, SPANS = "embeddings.npy", "scales.npy", "choices.npy", "spans.npy"
-#: When a generator is asked: never, always, or where the best retrieved reply scores below a threshold.
-OFF, ALWAYS, BELOW = WHEN = "off", "always", "below"
-_MOST = {"window": 1 << 13, "layers": 256, "kv_heads": 256, "head_dim": 1024, "width": 1 << 14}
 _FILE_FACTOR = 3  # bytes of memory per byte of graph; as for the vectorizer
 _TOGETHER = 16  # replies whose likelihood is computed at once
-
-
-def graph_file(form: str) -> str:
-    """File name of one form of the graph."""
-    return f"generator.{form}.onnx"
 
 
 def always() -> bool:
@@ -111,12 +112,11 @@ class Generator:
             ProbeError: if this machine computes something else than was recorded.
         """
         with self._waking:
-            if self._graph is not None:
-                return
-            self._graph = self._loaded()
-            if problems := self.problems():
-                self._graph = None
-                raise ProbeError(str(self._directory), problems)
+            if self._graph is None:
+                graph = self._loaded()
+                if problems := self._problems(graph):
+                    raise ProbeError(str(self._directory), problems)
+                self._graph = graph  # only now: others answer meanwhile
 
     @property
     def _decoder(self) -> Decoder:
@@ -126,8 +126,11 @@ class Generator:
 
     def problems(self) -> list[Problem]:
         """Compare what it reads of the probe texts, and if it is awake computes, with what was recorded."""
+        return self._problems(self._graph)
+
+    def _problems(self, graph: Decoder | None) -> list[Problem]:
         form, tolerance = self.execution["form"], float(self.execution["tolerance"])
-        computed = self.next_logits if self._graph is not None else None
+        computed = None if graph is None else partial(self._next_logits, graph)
         return probe_problems(self._directory, self.prompt, computed, form, tolerance)
 
     def generate(
@@ -138,6 +141,7 @@ class Generator:
         sampling: Sampling | None = None,
         seed: int | None = None,
         goes_on: Callable[[], bool] = always,
+        is_public: bool = True,
     ) -> list[Generated]:
         """Draw replies to a context.
 
@@ -147,32 +151,15 @@ class Generator:
             sampling: how; by default as the bundle says.
             seed: of the draws; None for others each time.
             goes_on: asked after every token; once it says no, what is unfinished is given up.
+            is_public: whether to leave out what is not made of what many people say; else for who judges it.
 
         Returns:
-            Replies that ended by themselves and may be said, each once, as drawn.
+            Replies that ended by themselves, each once, in the order in which they ended.
         """
-        drawn = self.drawn(turns, own, sampling=sampling, seed=seed, goes_on=goes_on)
-        return [reply for reply in drawn if self.is_public(reply.text)]
-
-    def is_public(self, text: str) -> bool:
-        """Whether a text is made of what many people say."""
-        return self._public.allow(text)
-
-    def drawn(
-        self,
-        turns: Sequence[str],
-        own: Sequence[bool],
-        *,
-        sampling: Sampling | None = None,
-        seed: int | None = None,
-        goes_on: Callable[[], bool] = always,
-    ) -> list[Generated]:
-        """Draw replies as `generate` does, those among them that may not be said, too."""
         sampling = sampling or self.sampling
         if sampling.n == 0 or not goes_on():
             return []
-        ids = [*self.prompt.context(turns, own), *self.prompt.reply_header]
-        logits, read = self._decoder.read(self._embed(np.array([ids])))
+        logits, read = self._read(self._decoder, turns, own)
         said = np.zeros((sampling.n, len(self._choices)), bool)
         logits = np.repeat(logits, sampling.n, 0)
         random, done = np.random.default_rng(seed), dict[str, Generated]()
@@ -191,7 +178,11 @@ class Generator:
             replies, sums, said = replies[going], sums[going], said[going]
             known = None if known is None else known[:, going]
             logits, known = self._decoder.step(self._embed(replies[:, -1:]), read, known)
-        return list(done.values())
+        return [reply for reply in done.values() if not is_public or self.is_public(reply.text)]
+
+    def is_public(self, text: str) -> bool:
+        """Whether a text is made of what many people say."""
+        return self._public.allow(text)
 
     def _ended(self, reply: Choices, stop: Sequence[str]) -> str | None:
         """The text of a reply that has ended, by its last token or by a text that stops it; else None."""
@@ -216,8 +207,7 @@ class Generator:
             float64 [n], in nats, of all tokens of a reply with the one that ends it, NaN where one of them cannot
             be said; and int64 [n], how many those are.
         """
-        ids = [*self.prompt.context(turns, own), *self.prompt.reply_header]
-        first, read = self._decoder.read(self._embed(np.array([ids])))
+        first, read = self._read(self._decoder, turns, own)
         rows = [[*self.prompt.text(reply), self.prompt.end] for reply in replies]
         sums, lengths = np.full(len(rows), np.nan), np.array([len(row) for row in rows], np.int64)
         order = np.argsort(lengths, kind="stable")
@@ -226,7 +216,7 @@ class Generator:
             sums[some] = self._sums([rows[n] for n in some], first, read)
         return sums, lengths
 
-    def next_logits(self, turns: Sequence[str], own: Sequence[bool]) -> list[npt.NDArray[np.float32]]:
+    def next_logits(self, turns: Sequence[str], own: Sequence[bool]) -> list[Logits]:
         """What comes next after a context, and after one and after two more tokens of two replies, for probes.
 
         Args:
@@ -236,14 +226,16 @@ class Generator:
         Returns:
             Logits: float32 [1, choices] once, then [2, choices] twice.
         """
-        ids = [*self.prompt.context(turns, own), *self.prompt.reply_header]
-        logits, read = self._decoder.read(self._embed(np.array([ids])))
+        return self._next_logits(self._decoder, turns, own)
+
+    def _next_logits(self, graph: Decoder, turns: Sequence[str], own: Sequence[bool]) -> list[Logits]:
+        logits, read = self._read(graph, turns, own)
         tokens = self._choices[[len(self._choices) // 3, len(self._choices) // 2]].astype(np.int64)[:, None]
-        once, known = self._decoder.step(self._embed(tokens), read, None)
-        twice, _ = self._decoder.step(self._embed(tokens[::-1]), read, known)
+        once, known = graph.step(self._embed(tokens), read, None)
+        twice, _ = graph.step(self._embed(tokens[::-1]), read, known)
         return [logits, once, twice]
 
-    def _sums(self, rows: Sequence[Sequence[int]], first: Any, read: Any) -> npt.NDArray[np.float64]:
+    def _sums(self, rows: Sequence[Sequence[int]], first: Logits, read: Logits) -> npt.NDArray[np.float64]:
         longest = max(map(len, rows))
         ids = np.array([[*row, *[row[-1]] * (longest - len(row))] for row in rows], np.int64)
         there = np.array([[1.0] * len(row) + [0.0] * (longest - len(row)) for row in rows], np.float32)
@@ -256,6 +248,10 @@ class Generator:
         found = np.where(places < 0, np.nan, found)
         return np.asarray(np.where(there > 0, found, 0).sum(1), np.float64)
 
+    def _read(self, graph: Decoder, turns: Sequence[str], own: Sequence[bool]) -> tuple[Logits, Logits]:
+        """Logits after a context, where a reply is to begin, and what is known of it."""
+        return graph.read(self._embed(np.array([[*self.prompt.context(turns, own), *self.prompt.reply_header]])))
+
     def _embed(self, ids: Choices) -> npt.NDArray[np.float32]:
         return self._embeddings[ids].astype(np.float32) * self._scales[ids].astype(np.float32)[..., None]
 
@@ -267,48 +263,6 @@ def _places(directory: Path, choices: npt.NDArray[np.int32], rows: int) -> Choic
     places = np.full(rows, -1, np.int64)
     places[choices] = np.arange(len(choices))
     return places
-
-
-def fact_problems(manifest: Manifest) -> list[Problem]:
-    """Check the facts that a generator is opened by.
-
-    Args:
-        manifest: of a generator bundle.
-
-    Returns:
-        What cannot be right.
-    """
-    facts = manifest.facts
-    problems = [
-        Problem(f"facts: {name}", f"a number from 1 to {most}", "something else")
-        for name, most in _MOST.items()
-        if not (type(facts.get(name)) is int and 0 < facts[name] <= most)
-    ]
-    for name, read in (("template", Template.of), ("sampling", Sampling.of)):
-        try:
-            read(facts.get(name) or {})
-        except (ValueError, AttributeError, TypeError, KeyError) as error:
-            problems.append(Problem(f"facts: {name}", "one that can be used", str(error)[:200]))
-    if facts.get("when") not in WHEN:
-        problems.append(Problem("facts: when", " or ".join(WHEN), "something else"))
-    if type(facts.get("below")) not in {int, float}:
-        problems.append(Problem("facts: below", "a number", "something else"))
-    for name in ("kin", "never"):
-        found = facts.get(name)
-        if not (isinstance(found, list) and all(isinstance(word, str) for word in found)):
-            problems.append(Problem(f"facts: {name}", "words", "something else"))
-    executions = facts.get("executions")
-    if not (isinstance(executions, list) and executions and all(map(_is_execution, executions))):
-        return [*problems, Problem("facts: executions", "form, provider and tolerance of each", "something else")]
-    needed = [TOKENIZER, EMBEDDINGS, SCALES, CHOICES, SPANS]
-    needed += [name(one["form"]) for one in executions for name in (graph_file, probe_file)]
-    return problems + [Problem(n, "a file of the bundle", "nothing") for n in needed if n not in manifest.files]
-
-
-def _is_execution(one: object) -> bool:
-    if not (isinstance(one, dict) and set(one) == {"form", "provider", "tolerance"}):
-        return False
-    return all(isinstance(one[n], str) for n in ("form", "provider")) and type(one["tolerance"]) in {int, float}
 
 
 def open_generator(

@@ -26,7 +26,7 @@ from rejoinder.parts.classifier import (
     weights_file,
 )
 from rejoinder.parts.ngrams import plain_words
-from rejoinder.release.manifest import Manifest
+from rejoinder.release.manifest import Manifest, missing_files
 from rejoinder.text import normalize
 
 if TYPE_CHECKING:
@@ -264,9 +264,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
     if not isinstance(facts.get("locale"), str):
         problems.append(Problem("facts: locale", "a text", "something else"))
     needed = (CARE, weights_file(SENSITIVE), weights_file(OFFENSIVE))
-    return problems + [
-        Problem(name, "a file of the bundle", "nothing") for name in needed if name not in manifest.files
-    ]
+    return problems + missing_files(manifest, needed)
 
 
 def _read_care(path: Path) -> Care:

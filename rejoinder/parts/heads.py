@@ -20,7 +20,7 @@ from rejoinder.parts.engines import Engine, open_engine
 from rejoinder.parts.onnx_guard import check_onnx
 from rejoinder.parts.probes import ROWS, stored_vectors_problems
 from rejoinder.release.forms import CPU
-from rejoinder.release.manifest import Manifest
+from rejoinder.release.manifest import Manifest, count_problems, missing_files
 
 if TYPE_CHECKING:
     from rejoinder.parts.opening import Opening
@@ -174,15 +174,11 @@ def fact_problems(manifest: Manifest, turn_dim: int | None = None) -> list[Probl
         What cannot be right.
     """
     facts = manifest.facts
-    problems = [
-        Problem(f"facts: {name}", f"a number from 1 to {most}", "something else")
-        for name, most in _MOST.items()
-        if not (type(facts.get(name)) is int and 0 < facts[name] <= most)
-    ]
+    problems = count_problems(facts, _MOST)
     if not problems and turn_dim not in (None, facts["turn_dim"]):
         problems.append(Problem("facts: turn_dim", str(turn_dim), str(facts["turn_dim"])))
     needed = (CONTEXT, REPLY, _TURNS, _CONTEXTS, _REPLIES)
-    return problems + [Problem(n, "a file of the bundle", "nothing") for n in needed if n not in manifest.files]
+    return problems + missing_files(manifest, needed)
 
 
 def write_probes(directory: Path, heads: Heads, vectors: Vectors) -> None:

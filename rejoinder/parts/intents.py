@@ -17,7 +17,7 @@ from rejoinder.parts import VECTORIZER
 from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.classifier import Classifier, ClassifierProbe, pick, read_classifier, weights_file
 from rejoinder.parts.written_intents import TOO_LATE, Intent
-from rejoinder.release.manifest import Manifest
+from rejoinder.release.manifest import Manifest, missing_files
 from rejoinder.text import normalize
 
 if TYPE_CHECKING:
@@ -171,9 +171,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
     if not isinstance(facts.get("time_zone"), str):
         problems.append(Problem("facts: time_zone", "a text", "something else"))
     needed = (ENTRIES, weights_file(ROUTER))
-    return problems + [
-        Problem(name, "a file of the bundle", "nothing") for name in needed if name not in manifest.files
-    ]
+    return problems + missing_files(manifest, needed)
 
 
 def open_part(opening: Opening) -> Intents:

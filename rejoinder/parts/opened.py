@@ -214,7 +214,7 @@ def _load(
 
 
 def prove_the_rest(installed: Installed, opened: OpenRelease) -> tuple[list[Execution], dict[Execution, str]]:
-    """Probe a release by every other execution of its model that this machine has.
+    """Probe a release by every other execution of its model that this machine has, and what sleeps in it.
 
     Args:
         installed: the release and its directories.
@@ -229,6 +229,8 @@ def prove_the_rest(installed: Installed, opened: OpenRelease) -> tuple[list[Exec
     from rejoinder.parts.engines import available_providers
     from rejoinder.parts.vectorizer import load_vectorizer
 
+    if opened.generator is not None:
+        opened.generator.wake()
     pinned = installed.release.bundles
     manifests = {kind: read_manifest(installed.bundles[kind], pinned[kind]) for kind in opened.parts}
     directory, model = installed.bundles[VECTORIZER.bundle], manifests[VECTORIZER.bundle]

@@ -21,7 +21,7 @@ from rejoinder.parts.onnx_guard import check_onnx
 from rejoinder.parts.probes import TEXTS
 from rejoinder.parts.reading import Ids, Reading
 from rejoinder.release.forms import CPU
-from rejoinder.release.manifest import Manifest
+from rejoinder.release.manifest import Manifest, count_problems, missing_files
 
 if TYPE_CHECKING:
     from rejoinder.parts.opening import Opening
@@ -147,11 +147,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
         What cannot be right.
     """
     facts = manifest.facts
-    problems = [
-        Problem(f"facts: {name}", f"a number from 1 to {most}", "something else")
-        for name, most in _MOST.items()
-        if not (type(facts.get(name)) is int and 0 < facts[name] <= most)
-    ]
+    problems = count_problems(facts, _MOST)
     if not problems and facts["width"] % facts["attention_heads"]:
         problems.append(
             Problem("facts: width", f"a multiple of {facts['attention_heads']} heads", str(facts["width"]))
@@ -167,7 +163,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
         if not _is_weight(facts.get(name))
     ]
     needed = (GRAPH, WORDS, _PROBE)
-    return problems + [Problem(n, "a file of the bundle", "nothing") for n in needed if n not in manifest.files]
+    return problems + missing_files(manifest, needed)
 
 
 def _is_weight(weight: Any) -> bool:

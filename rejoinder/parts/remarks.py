@@ -21,7 +21,7 @@ from rejoinder.parts.classifier import network_scores
 from rejoinder.parts.probes import pick_rows, stored_vectors_problems
 from rejoinder.parts.themes import Theme
 from rejoinder.parts.vector_table import TableFiles, VectorTable, write_table
-from rejoinder.release.manifest import Manifest
+from rejoinder.release.manifest import Manifest, missing_files
 from rejoinder.text import normalize
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
         if isinstance(value, bool) or not isinstance(value, int | float) or not -2 <= value <= 2:
             problems.append(Problem(f"facts: {fact}", "a number from -2 to 2", "something else"))
     needed = (THEMES, EXAMPLES, REPLIES, TURNS.keys, TURNS.vectors)
-    return problems + [Problem(n, "a file of the bundle", "nothing") for n in needed if n not in manifest.files]
+    return problems + missing_files(manifest, needed)
 
 
 def open_part(opening: Opening) -> Remarks:

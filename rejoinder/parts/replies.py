@@ -20,7 +20,7 @@ from rejoinder.parts.arrays import Vectors
 from rejoinder.parts.probes import pick_rows, stored_vectors_problems
 from rejoinder.parts.shards import Shards, shard_file, write_shards
 from rejoinder.parts.vector_table import TableFiles, VectorTable, write_table
-from rejoinder.release.manifest import Manifest
+from rejoinder.release.manifest import Manifest, missing_files
 from rejoinder.text import normalize
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def fact_problems(manifest: Manifest) -> list[Problem]:
     if not isinstance(rows, list) or not rows or not all(type(n) is int and n > 0 for n in rows):
         return [Problem("facts: shard_rows", "a positive number for each shard", "something else")]
     needed = [REPLIES_FILE, *(shard_file(number) for number in range(len(rows)))]
-    problems = [Problem(name, "a file of the bundle", "nothing") for name in needed if name not in manifest.files]
+    problems = missing_files(manifest, needed)
     for fact in ("context_turns", "candidates"):
         if fact in manifest.facts and not (type(manifest.facts[fact]) is int and manifest.facts[fact] > 0):
             problems.append(Problem(f"facts: {fact}", "a positive number", "something else"))

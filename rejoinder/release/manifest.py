@@ -8,7 +8,7 @@ of the manifest's bytes: whoever pins that one digest pins everything.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -160,6 +160,28 @@ def _is_entry(entry: object) -> bool:
     if not isinstance(entry, dict) or set(entry) != {"size", "sha256"}:
         return False
     return type(entry["size"]) is int and entry["size"] >= 0 and is_digest(entry["sha256"])
+
+
+def count_problems(facts: Mapping[str, Any], most: Mapping[str, int]) -> list[Problem]:
+    """Check facts that must be whole numbers of at least 1.
+
+    Args:
+        facts: of a manifest.
+        most: the largest that each may be, by name.
+
+    Returns:
+        What cannot be right.
+    """
+    return [
+        Problem(f"facts: {name}", f"a number from 1 to {largest}", "something else")
+        for name, largest in most.items()
+        if not (type(facts.get(name)) is int and 0 < facts[name] <= largest)
+    ]
+
+
+def missing_files(manifest: Manifest, needed: Iterable[str]) -> list[Problem]:
+    """Name the files that a bundle lacks."""
+    return [Problem(name, "a file of the bundle", "nothing") for name in needed if name not in manifest.files]
 
 
 def file_problems(directory: Path, manifest: Manifest) -> list[Problem]:

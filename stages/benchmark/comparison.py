@@ -50,9 +50,10 @@ class Bootstrap:
     rounds: int
     seed: int
 
-    def interval(self, values: Floats) -> dict[str, float]:
-        """The 95% interval of the mean of float64 [items]: `low` and `high`."""
-        low, high = bootstrap_interval(values, self.conversations, rounds=self.rounds, seed=self.seed)
+    def interval(self, values: Floats, weights: Floats | None = None) -> dict[str, float]:
+        """The 95% interval of the mean of float64 [items], each of a weight: `low` and `high`."""
+        how: Any = {"rounds": self.rounds, "seed": self.seed, "weights": weights}
+        low, high = bootstrap_interval(values, self.conversations, **how)
         return {"low": low, "high": high}
 
 

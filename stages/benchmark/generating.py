@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from rejoinder.progress import track
 from rejoinder.text import words
+from stages.benchmark.comparison import Bootstrap
 from stages.common.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ def measure_generating(
         )
     kept = asked.filter(pl.Series(could))
     conversations = kept["conversation_id"].to_list()
-    ratio = Ratio(nats[could], tokens[could].astype(np.float64), conversations, how["rounds"], how["seed"])
+    each = _ratio(nats[could], tokens[could].astype(np.float64), conversations, how)
     return {
         "is_there": True,
         "items": len(kept),
         "unsayable": len(asked) - len(kept),
-        "perplexity": {name: math.exp(min(value, _MOST_NATS)) for name, value in ratio.found().items()},
+        "perplexity": {name: math.exp(min(value, _MOST_NATS)) for name, value in each.items()},
         "nats_per_character": float(nats[could].sum() / kept["reply"].str.len_chars().sum()),
         "against_champion": champion and _against(champion, asked, nats, how),
         **distinct(drawn.filter("is_public")["text"].to_list()),
@@ -102,21 +103,10 @@ def _nats(generator: Generator, asked: pl.DataFrame) -> tuple[Floats, npt.NDArra
     return -np.concatenate([sums for sums, _ in found]), np.concatenate([tokens for _, tokens in found])
 
 
-class Ratio:
-    """A sum over another, over replies; conversations are drawn for its interval, as for that of a mean."""
-
-    def __init__(self, above: Floats, below: Floats, conversations: Sequence[str], rounds: int, seed: int) -> None:
-        """Take float64 [replies] twice, and each reply's conversation."""
-        _, group = np.unique(np.asarray(conversations), return_inverse=True)
-        self._above, self._below = np.bincount(group, above), np.bincount(group, below)
-        self._rounds, self._random = rounds, np.random.default_rng(seed)
-
-    def found(self) -> dict[str, float]:
-        """The ratio as `value`, and `low` and `high` of 95%."""
-        count = len(self._above)
-        draws = self._random.multinomial(count, np.full(count, 1 / count), size=self._rounds)
-        low, high = np.percentile((draws @ self._above) / (draws @ self._below), [2.5, 97.5])
-        return {"value": float(self._above.sum() / self._below.sum()), "low": float(low), "high": float(high)}
+def _ratio(above: Floats, below: Floats, conversations: Sequence[str], how: dict[str, int]) -> dict[str, float]:
+    """A sum over another, over replies, as `value`, with the interval's `low` and `high`."""
+    bootstrap = Bootstrap(conversations, how["rounds"], how["seed"])
+    return {"value": float(above.sum() / below.sum()), **bootstrap.interval(above, below)}
 
 
 def _against(champion: Generator, asked: pl.DataFrame, nats: Floats, how: dict[str, int]) -> dict[str, float]:
@@ -124,7 +114,7 @@ def _against(champion: Generator, asked: pl.DataFrame, nats: Floats, how: dict[s
     theirs, _ = _nats(champion, asked)
     both = np.isfinite(nats) & np.isfinite(theirs)
     conversations = [name for name, counts in zip(asked["conversation_id"], both, strict=True) if counts]
-    found = Ratio(nats[both], theirs[both], conversations, how["rounds"], how["seed"]).found()
+    found = _ratio(nats[both], theirs[both], conversations, how)
     return {"difference": found.pop("value") - 1, **{name: bound - 1 for name, bound in found.items()}}
 
 

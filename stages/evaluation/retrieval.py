@@ -67,9 +67,9 @@ def summarize(rank: Ranks) -> dict[str, float]:
 
 
 def bootstrap_interval(
-    values: Floats, conversations: Sequence[str], *, rounds: int, seed: int
+    values: Floats, conversations: Sequence[str], *, rounds: int, seed: int, weights: Floats | None = None
 ) -> tuple[float, float]:
-    """95% percentile interval of the mean, resampling whole conversations.
+    """95% percentile interval of the mean, or of a ratio of sums, resampling whole conversations.
 
     Items of one conversation are not independent, so conversations are drawn, not items
     (cluster bootstrap; Davison & Hinkley 1997, section 3.8).
@@ -79,13 +79,14 @@ def bootstrap_interval(
         conversations: each item's conversation.
         rounds: resamples.
         seed: of the draws.
+        weights: float64 [items], what the sum of values is divided by; by default 1 an item.
 
     Returns:
         Lower and upper bound.
     """
     _, group = np.unique(np.asarray(conversations), return_inverse=True)
     sums = np.bincount(group, weights=values)
-    counts = np.bincount(group).astype(np.float64)
+    counts = np.bincount(group, weights=weights).astype(np.float64)
     draws = np.random.default_rng(seed).multinomial(len(sums), np.full(len(sums), 1 / len(sums)), size=rounds)
     means = (draws @ sums) / (draws @ counts)
     low, high = np.percentile(means, [2.5, 97.5])

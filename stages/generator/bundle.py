@@ -13,7 +13,8 @@ import polars as pl
 import torch
 
 from rejoinder.parts import GENERATOR
-from rejoinder.parts.generator import CHOICES, EMBEDDINGS, SCALES, SPANS, Generator, graph_file
+from rejoinder.parts.generator import Generator
+from rejoinder.parts.generator_facts import CHOICES, EMBEDDINGS, SCALES, SPANS, graph_file
 from rejoinder.parts.generator_probes import write_probes
 from rejoinder.parts.prompt import Prompt, Template
 from rejoinder.parts.public_spans import keys_of, telling

@@ -48,7 +48,7 @@ def draw_samples(bundle: Path, pairs: Path, number: int, seed: int, sources: Seq
         for place, (*whose, turns, own) in enumerate(contexts):
             if len(rows) >= number:
                 break
-            drawn = generator.drawn(turns, own, sampling=sampling, seed=seed + place)
+            drawn = generator.generate(turns, own, sampling=sampling, seed=seed + place, is_public=False)
             rows += [(*whose, d.text, d.log_probability, d.tokens, generator.is_public(d.text)) for d in drawn]
             advance(len(drawn))
     schema = {

@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 from registry.cli import main as whole_program
 from rejoinder.cli import main
 from rejoinder.cli_options import GENERATE
-from rejoinder.parts.generator import WHEN
+from rejoinder.parts.generator_facts import WHEN
 from rejoinder.store.store import Store
 from tests.bundles import REPLIES, build_bundles, build_whole, pin, put_in_store
 

@@ -67,12 +67,11 @@ def test_who_answers_with_itself_is_the_bot_in_its_own_eyes() -> None:
     assert len(said) == 6
 
 
-def test_the_part_writes_both_pages(setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_part_writes_its_page(setting: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.generator.setting.KEPT", tmp_path)
     figures = conversations.PART.run(setting)
     assert (tmp_path / "quick/conversations.html").stat().st_size > 1000
     assert "Sample conversations" in conversations.PART.section(figures)
-    assert (tmp_path / "quick/conversations.md").exists()
     kept = conversations.PART.kept(setting)
     assert kept is not None
     assert kept["shares"] == figures["shares"]

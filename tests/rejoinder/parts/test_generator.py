@@ -13,16 +13,8 @@ import numpy as np
 import pytest
 
 from rejoinder.errors import BundleError, ConsistencyError, ProbeError, Problem
-from rejoinder.parts.generator import (
-    CHOICES,
-    SPANS,
-    Generator,
-    fact_problems,
-    graph_file,
-    open_generator,
-    open_part,
-    probe,
-)
+from rejoinder.parts.generator import Generator, open_generator, open_part, probe
+from rejoinder.parts.generator_facts import CHOICES, SPANS, fact_problems, graph_file
 from rejoinder.parts.opening import Opening
 from rejoinder.parts.public_spans import keys_of
 from rejoinder.release.manifest import Manifest, read_manifest
@@ -68,7 +60,7 @@ def test_replies_are_finished_and_each_is_said_once(bundle: Path) -> None:
 
 def test_a_reply_is_as_likely_as_reading_it_says(bundle: Path) -> None:
     generator = opened(bundle)
-    replies = generator.drawn(TURNS, OWN, seed=1, sampling=replace(generator.sampling, n=64))
+    replies = generator.generate(TURNS, OWN, seed=1, sampling=replace(generator.sampling, n=64), is_public=False)
     sums, lengths = generator.log_probabilities(TURNS, OWN, [reply.text for reply in replies])
     assert len(replies) > 16
     assert sums == pytest.approx([reply.log_probability for reply in replies], abs=1e-3)
@@ -96,7 +88,7 @@ def test_every_reply_that_can_be_said_is_some_of_what_could_come(tmp_path: Path)
 def test_what_few_people_say_is_not_said(bundle: Path, copy: Path) -> None:
     np.save(copy / SPANS, keys_of(sorted(set(SPOKEN) - {"rain"})))
     careful = opened(copy)
-    drawn = [reply.text for seed in range(20) for reply in careful.drawn(TURNS, OWN, seed=seed)]
+    drawn = [reply.text for seed in range(20) for reply in careful.generate(TURNS, OWN, seed=seed, is_public=False)]
     said = [reply.text for seed in range(20) for reply in careful.generate(TURNS, OWN, seed=seed)]
     assert any("rain" in text for text in drawn)
     assert said == [text for text in drawn if "rain" not in text]
@@ -140,15 +132,15 @@ def test_a_text_that_stops_ends_a_reply_and_is_not_said(bundle: Path) -> None:
 def test_a_seed_says_the_same_again(bundle: Path) -> None:
     generator = opened(bundle)
     assert generator.generate(TURNS, OWN, seed=5) == generator.generate(TURNS, OWN, seed=5)
-    assert generator.drawn(TURNS, OWN, seed=5) != generator.drawn(TURNS, OWN, seed=6)
+    assert generator.generate(TURNS, OWN, seed=5) != generator.generate(TURNS, OWN, seed=6)
 
 
 def test_a_context_longer_than_the_window_is_answered(bundle: Path) -> None:
     generator = opened(bundle)
     turns = ["i like pizza so so so so so so"] * 9
-    assert generator.drawn(turns, [False] * 9, seed=1)
-    assert generator.drawn(["i " * 500], [False], seed=1)
-    assert generator.drawn([""], [False], seed=1)
+    assert generator.generate(turns, [False] * 9, seed=1, is_public=False)
+    assert generator.generate(["i " * 500], [False], seed=1, is_public=False)
+    assert generator.generate([""], [False], seed=1, is_public=False)
 
 
 def probe_problems(bundle: Path, generator: Generator) -> list[Problem]:
@@ -194,6 +186,22 @@ def test_one_that_wakes_up_is_probed_each_time_until_it_is_right(bundle: Path, c
             sleeping.generate(TURNS, OWN)
     shutil.copyfile(bundle / graph_file(FORM), copy / graph_file(FORM))
     sleeping.wake()
+
+
+def test_nobody_is_answered_by_a_graph_that_is_not_probed_yet(
+    bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleeping = open_generator(bundle, read_manifest(bundle), is_asleep=True)
+    seen: list[object] = []
+
+    def probed(*_: object) -> list[Problem]:
+        seen.append(sleeping._graph)
+        return []
+
+    monkeypatch.setattr("rejoinder.parts.generator.probe_problems", probed)
+    sleeping.wake()
+    assert seen == [None]
+    assert sleeping._graph is not None
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from rejoinder.parts.generator import Generator, open_generator
 from rejoinder.release.vectorizer_spec import VectorizerId
-from stages.benchmark.generating import Ratio, distinct, measure_generating
+from stages.benchmark.generating import distinct, measure_generating
 from stages.common.errors import DataError
 from tests.generators import SPOKEN, build_generator
 
@@ -98,10 +96,3 @@ def test_what_is_said_again_is_not_distinct_and_nothing_is_not_at_all() -> None:
     assert distinct(["a b c d"]) == {"distinct_1": 1.0, "distinct_2": 1.0}
     assert distinct(["a a a a", "A a"]) == {"distinct_1": pytest.approx(1 / 6), "distinct_2": pytest.approx(1 / 4)}
     assert distinct([]) == {"distinct_1": 0.0, "distinct_2": 0.0}
-
-
-def test_a_ratio_is_that_of_sums_and_its_interval_that_of_conversations() -> None:
-    found = Ratio(np.array([2.0, 4.0, 6.0]), np.array([1.0, 2.0, 1.0]), ["a", "a", "b"], 500, 1).found()
-    assert found["value"] == 3
-    assert (found["low"], found["high"]) == (2, 6)
-    assert math.isclose(Ratio(np.ones(4), np.ones(4), list("abcd"), 50, 1).found()["low"], 1)

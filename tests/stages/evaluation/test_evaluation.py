@@ -135,3 +135,10 @@ def test_gain_of_a_system_over_itself_is_zero(candidates: Candidates) -> None:
     rank = ranks(random_scores(candidates, 1), candidates, "random")
     bootstrap = Bootstrap(candidates.items["conversation_id"].to_list(), rounds=100, seed=1)
     assert gain(rank, rank, bootstrap) == {"difference": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_of_a_ratio_of_sums_the_interval_is_that_of_conversations_too() -> None:
+    values, weights, groups = np.array([2.0, 4.0, 6.0]), np.array([1.0, 2.0, 1.0]), ["a", "a", "b"]
+    assert bootstrap_interval(values, groups, rounds=500, seed=1, weights=weights) == (2, 6)
+    plain = bootstrap_interval(values, groups, rounds=500, seed=1)
+    assert bootstrap_interval(values, groups, rounds=500, seed=1, weights=np.ones(3)) == plain

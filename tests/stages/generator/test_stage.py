@@ -12,7 +12,8 @@ import torch
 from pydantic import ValidationError
 
 from rejoinder.parts import GENERATOR, VECTORIZER
-from rejoinder.parts.generator import fact_problems, open_generator
+from rejoinder.parts.generator import open_generator
+from rejoinder.parts.generator_facts import fact_problems
 from rejoinder.parts.sampling import Sampling
 from rejoinder.release.manifest import read_manifest
 from stages.common.errors import DataError, ParamsError
