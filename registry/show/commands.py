@@ -200,7 +200,7 @@ def _is_headline(section: str, key: str) -> bool:
 def _shown(value: Value) -> Any:
     from rich.text import Text
 
-    from registry.publish.bom import Estimate
+    from registry.publish.model_cards import Estimate
 
     if isinstance(value, Estimate):
         interval = "" if value.low is None or value.high is None else f"  [{value.low:.3f}, {value.high:.3f}]"
@@ -234,7 +234,7 @@ def _change(one: Difference) -> Any:
 
 def _is_better(one: Difference) -> bool | None:
     """Whether a figure improved; None if nobody can say, or if the change lies within the interval before."""
-    from registry.publish.bom import Estimate
+    from registry.publish.model_cards import Estimate
 
     if isinstance(one.before, Estimate) and isinstance(one.after, Estimate):
         low, high = one.before.low, one.before.high

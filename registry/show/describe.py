@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from registry.publish.bom import BOM, Estimate, estimates
+from registry.publish.bom import BOM
+from registry.publish.model_cards import Estimate, estimates
 from registry.publish.provenance import PROVENANCE, TOOLS
 from rejoinder.errors import FormatError, Problem
 from rejoinder.parts import Kind, in_order

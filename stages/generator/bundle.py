@@ -24,7 +24,7 @@ from rejoinder.release.tokenizer_file import TOKENIZER
 from rejoinder.text import words
 from stages.common.words import family_words, human_claims
 from stages.generator.graph import FP16, FP32, INT4, write_graph
-from stages.generator.model import Graph
+from stages.generator.model import head_dim
 from stages.generator.quantize import Windows
 
 if TYPE_CHECKING:
@@ -72,13 +72,13 @@ def write_bundle(
     tokens = torch.from_numpy(choices.astype(np.int64))
     for form in forms:
         write_graph(bundle / graph_file(form), model, tokens, form, windows)
-    shape = Graph(model, tokens)
+    config: Any = model.config
     every = {
         **facts,
-        "layers": len(shape.layers),
-        "kv_heads": shape.kv_heads,
-        "head_dim": shape.dim,
-        "width": model.config.hidden_size,
+        "layers": config.num_hidden_layers,
+        "kv_heads": config.num_key_value_heads,
+        "head_dim": head_dim(config),
+        "width": config.hidden_size,
         "kin": sorted(family_words()),
         "never": list(human_claims()),
     }

@@ -40,7 +40,7 @@ class Graph(nn.Module):
         config: Any = model.config
         check_kind(config)
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
-        self.dim = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.dim = head_dim(config)
         self.eps = config.rms_norm_eps
         self.layers = nn.ModuleList(_Layer(layer, self.heads, self.kv_heads) for layer in model.model.layers)
         self.norm = nn.Parameter(model.model.norm.weight.detach().clone())
@@ -145,6 +145,11 @@ def _norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
 def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     half = x.shape[-1] // 2
     return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
+
+
+def head_dim(config: Any) -> int:
+    """Length of a key of a model."""
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
 
 
 def rope_theta(config: Any) -> float:

@@ -71,7 +71,7 @@ class Params(Recipe):
     learnt_share: float = Field(ge=0, lt=1)
     """Least share of a piece's tokens that are learnt: what is only read costs as much time as what is learnt."""
     users: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
-    """People that must have used a word, and three words with a number or kin among them, for it to be said."""
+    """People that must have used a word; and three words with a number or kin among them, or any eight."""
     save_every: int = Field(ge=1)
     """Steps between two checkpoints that a killed training goes on from."""
     judged: int = Field(ge=1)

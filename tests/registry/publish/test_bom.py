@@ -22,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.publish import bom as module
-from registry.publish.bom import LIBRARIES, bill_of_materials, estimates
+from registry.publish.bom import LIBRARIES, bill_of_materials
+from registry.publish.model_cards import DATASETS, estimates
 from rejoinder.parts import Kind
 from rejoinder.release.canonical import Digest, canonical_json
 from rejoinder.release.document import Release
@@ -215,7 +216,7 @@ def test_the_libraries_are_those_that_the_wheel_asks_for() -> None:
 def test_packages_that_carry_models_and_data_are_those_of_the_pipeline() -> None:
     pipeline = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["pipeline"]
     names = {line.split("==")[0] for line in pipeline}
-    assert {module.BASE_ENCODER, *module.DATASETS} < names
+    assert {module.BASE_ENCODER, *DATASETS} < names
     assert yaml.safe_load((ROOT / "params.yaml").read_text())["shared"]["base"] == module.BASE_ENCODER
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import registry.show.finders
 from registry.errors import NotFoundError
-from registry.publish.bom import Estimate
+from registry.publish.model_cards import Estimate
 from registry.show.commands import diff, diff_table, show
 from registry.show.describe import Difference, describe, differences
 from rejoinder.cli_options import Commands

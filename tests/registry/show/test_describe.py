@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from registry.publish.bom import Estimate, bill_of_materials
+from registry.publish.bom import bill_of_materials
+from registry.publish.model_cards import Estimate
 from registry.publish.provenance import provenance
 from registry.show.describe import SECTIONS, Description, Difference, describe, differences, facts
 from rejoinder.errors import FormatError
