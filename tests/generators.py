@@ -92,6 +92,35 @@ def write_tokenizer(path: Path, words: Sequence[str]) -> dict[str, int]:
     return vocabulary
 
 
+def _constants(choices: int, end: int, seed: int) -> dict[str, Any]:
+    random, bias = np.random.default_rng(seed + 1), np.zeros(choices, np.float32)
+    bias[end] = np.log(3)
+    return {
+        "hidden": 0.5 * random.standard_normal((WIDTH, WIDTH)).astype(np.float32),
+        "out": (0.3 * random.standard_normal((WIDTH, choices))).astype(np.float32),
+        "bias": bias,
+        "zero": np.array([0], np.int64),
+        "one": np.array([1], np.int64),
+        "two": np.array([2], np.int64),
+        "three": np.array([3], np.int64),
+        "far": np.array([1 << 40], np.int64),
+        "flat": np.array([-1, 1, WIDTH], np.int64),
+        "by_heads": np.array([0, 0, KV_HEADS, HEAD_DIM], np.int64),
+        "as_often": np.array([2 * LAYERS, 1, 1, 1, 1], np.int64),
+    }
+
+
+def _summed(given: str, part: str) -> list[Any]:
+    """Nodes that add up what is known, [rows, 1, width]."""
+    from onnx import helper
+
+    return [
+        helper.make_node("Gather", [given, "zero"], [f"{part}_first"], axis=0),
+        helper.make_node("ReduceSum", [f"{part}_first", "three"], [f"{part}_sum"], keepdims=0),
+        helper.make_node("Reshape", [f"{part}_sum", "flat"], [f"{part}_read"]),
+    ]
+
+
 def write_graph(path: Path, choices: int, end: int, seed: int = 0, **names: str) -> None:
     """Write the graph: the sum of all tokens read so far, through a hidden layer; an end is three times as likely.
 
@@ -104,22 +133,8 @@ def write_graph(path: Path, choices: int, end: int, seed: int = 0, **names: str)
     """
     from onnx import TensorProto, checker, helper, numpy_helper, save
 
-    node, info, random = helper.make_node, helper.make_tensor_value_info, np.random.default_rng(seed + 1)
+    node, info = helper.make_node, helper.make_tensor_value_info
     name = {right: names.get(right, right) for right in (TOKENS, PREFIX, KNOWN, THERE, WANTED, LOGITS, NEW)}
-    bias = np.zeros(choices, np.float32)
-    bias[end] = np.log(3)
-    constants = {
-        "hidden": 0.5 * random.standard_normal((WIDTH, WIDTH)).astype(np.float32),
-        "out": (0.3 * random.standard_normal((WIDTH, choices))).astype(np.float32),
-        "bias": bias,
-        "zero": np.array([0], np.int64),
-        "one": np.array([1], np.int64),
-        "two": np.array([2], np.int64),
-        "far": np.array([1 << 40], np.int64),
-        "flat": np.array([-1, 1, WIDTH], np.int64),
-        "by_heads": np.array([0, 0, KV_HEADS, HEAD_DIM], np.int64),
-        "as_often": np.array([2 * LAYERS, 1, 1, 1, 1], np.int64),
-    }
     nodes = [
         node("Shape", [name[TOKENS]], ["new"], start=1, end=2),
         node("Neg", ["new"], ["since"]),
@@ -127,15 +142,8 @@ def write_graph(path: Path, choices: int, end: int, seed: int = 0, **names: str)
         node("Unsqueeze", ["is_new", "two"], ["is_there"]),
         node("Mul", [name[TOKENS], "is_there"], ["kept"]),
         node("CumSum", ["kept", "one"], ["said"]),
-        *(
-            step
-            for part in (PREFIX, KNOWN)
-            for step in (
-                node("Gather", [name[part], "zero"], [f"{part}_first"], axis=0),
-                node("ReduceSum", [f"{part}_first", "three"], [f"{part}_sum"], keepdims=0),
-                node("Reshape", [f"{part}_sum", "flat"], [f"{part}_read"]),
-            )
-        ),
+        *_summed(name[PREFIX], PREFIX),
+        *_summed(name[KNOWN], KNOWN),
         node("Sum", ["said", f"{PREFIX}_read", f"{KNOWN}_read"], ["all"]),
         node("MatMul", ["all", "hidden"], ["mixed"]),
         node("Tanh", ["mixed"], ["bent"]),
@@ -149,7 +157,6 @@ def write_graph(path: Path, choices: int, end: int, seed: int = 0, **names: str)
         node("Expand", ["one_layer", "as_often"], ["more"]),
         node("Concat", [name[KNOWN], "more"], [name[NEW]], axis=3),
     ]
-    constants["three"] = np.array([3], np.int64)
     cells = (KV_HEADS, "k", HEAD_DIM)
     inputs = [
         info(name[TOKENS], TensorProto.FLOAT, ["r", "n", WIDTH]),
@@ -162,7 +169,9 @@ def write_graph(path: Path, choices: int, end: int, seed: int = 0, **names: str)
         info(name[LOGITS], TensorProto.FLOAT, ["r", "w", choices]),
         info(name[NEW], TensorProto.FLOAT, [2 * LAYERS, "r", KV_HEADS, "t", HEAD_DIM]),
     ]
-    values = [numpy_helper.from_array(value, constant) for constant, value in constants.items()]
+    values = [
+        numpy_helper.from_array(value, constant) for constant, value in _constants(choices, end, seed).items()
+    ]
     graph = helper.make_graph(nodes, "tiny", inputs, made, values)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
     checker.check_model(model)

@@ -59,6 +59,23 @@ def build_ranker(
     write_manifest(directory, "ranker", vectorizer.id, {**facts, "ties": ties})
 
 
+def _constants(outputs: int) -> dict[str, Any]:
+    draw = np.random.default_rng(1)
+    scale = np.full((WIDTH, outputs), 0.5 / WIDTH, np.float32)
+    return {
+        "hidden": 0.5 * draw.standard_normal((WIDTH, WIDTH)).astype(np.float32),
+        "scale": scale * draw.choice(np.array([-1, 1], np.float32), scale.shape),
+        "last": np.array([2], np.int64),
+        "along": np.array([1], np.int64),
+        "of_known": np.array([0, 2], np.int64),
+        "first": np.array([0], np.int64),
+        "one_row": np.array([1, WIDTH], np.int64),
+        "split": np.array([-1, HEADS, WIDTH // HEADS], np.int64),
+        "as_often": np.array([2 * LAYERS, 1, 1, 1], np.int64),
+        "one": np.array(1, np.float32),
+    }
+
+
 def write_ranker_graph(path: Path, outputs: int = 1, **names: str) -> None:
     """Write a graph of both passes: the sum of a row's tokens and of what is known, through a hidden layer.
 
@@ -72,21 +89,8 @@ def write_ranker_graph(path: Path, outputs: int = 1, **names: str) -> None:
     """
     from onnx import TensorProto, checker, helper, numpy_helper, save
 
-    node, info, draw = helper.make_node, helper.make_tensor_value_info, np.random.default_rng(1)
+    node, info = helper.make_node, helper.make_tensor_value_info
     name = {right: names.get(right, right) for right in (KNOWN, TOKENS, KINDS, THERE, SCORES, f"new_{KNOWN}")}
-    scale = np.full((WIDTH, outputs), 0.5 / WIDTH, np.float32)
-    constants = {
-        "hidden": 0.5 * draw.standard_normal((WIDTH, WIDTH)).astype(np.float32),
-        "scale": scale * draw.choice(np.array([-1, 1], np.float32), scale.shape),
-        "last": np.array([2], np.int64),
-        "along": np.array([1], np.int64),
-        "of_known": np.array([0, 2], np.int64),
-        "first": np.array([0], np.int64),
-        "one_row": np.array([1, WIDTH], np.int64),
-        "split": np.array([-1, HEADS, WIDTH // HEADS], np.int64),
-        "as_often": np.array([2 * LAYERS, 1, 1, 1], np.int64),
-        "one": np.array(1, np.float32),
-    }
     nodes = [
         node("Unsqueeze", [name[THERE], "last"], ["is_there"]),
         node("Mul", [name[TOKENS], "is_there"], ["kept"]),
@@ -118,7 +122,7 @@ def write_ranker_graph(path: Path, outputs: int = 1, **names: str) -> None:
         info(name[SCORES], TensorProto.FLOAT, ["n", outputs]),
         info(name[f"new_{KNOWN}"], TensorProto.FLOAT, [2 * LAYERS, HEADS, "t", WIDTH // HEADS]),
     ]
-    values = [numpy_helper.from_array(value, constant) for constant, value in constants.items()]
+    values = [numpy_helper.from_array(value, constant) for constant, value in _constants(outputs).items()]
     graph = helper.make_graph(nodes, "tiny", inputs, made, values)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=10)
     checker.check_model(model)

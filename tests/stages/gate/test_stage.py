@@ -251,7 +251,7 @@ def test_a_ranker_that_weighs_nothing_is_told_of_and_no_fault() -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"perplexity": {"value": 90.0}}, "perplexity of held-out replies: expected <= 60, got 90"),
+        ({"perplexity": {"value": 90.0}}, "perplexity of held-out replies: expected <= 40, got 90"),
         ({"against_champion": {"low": 0.06}}, "nats against the champion's, lower end: expected <= 0.05, got 0.06"),
         ({"distinct_2": 0.1}, "different pairs of words in samples: expected >= 0.3, got 0.1"),
         ({"cpu_s": 9.0}, "CPU-seconds of eight candidates: expected <= 2.5, got 9"),

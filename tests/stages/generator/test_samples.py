@@ -24,10 +24,11 @@ class Speaker:
     sampling: Sampling = field(default_factory=lambda: Sampling(3, 20, 0.8, 40, 0.95, 1.1))
     asked: list[tuple[tuple[str, ...], int, int | None]] = field(default_factory=list)
 
-    def drawn(
-        self, turns: Sequence[str], own: Sequence[bool], *, sampling: Sampling, seed: int | None
+    def generate(
+        self, turns: Sequence[str], own: Sequence[bool], *, sampling: Sampling, seed: int | None, is_public: bool
     ) -> list[Generated]:
         assert len(own) == len(turns)
+        assert not is_public  # who judges sees all of it
         self.asked.append((tuple(turns), sampling.n, seed))
         return [Generated(f"{turns[0]} {n}", -1.5 * n, 4) for n in range(self.replies)]
 
