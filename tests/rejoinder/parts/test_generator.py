@@ -13,13 +13,17 @@ import numpy as np
 import pytest
 
 from rejoinder.errors import BundleError, ConsistencyError, ProbeError, Problem
+from rejoinder.parts import GENERATOR
 from rejoinder.parts.generator import Generator, open_generator, open_part, probe
 from rejoinder.parts.generator_facts import CHOICES, SPANS, fact_problems, graph_file
+from rejoinder.parts.opened import open_release, prove_the_rest
 from rejoinder.parts.opening import Opening
 from rejoinder.parts.public_spans import keys_of
 from rejoinder.release.manifest import Manifest, read_manifest
 from rejoinder.release.tokenizer_file import TOKENIZER
+from rejoinder.release.trust import Trust
 from rejoinder.release.vectorizer_spec import VectorizerId
+from tests.bundles import KEY, build_whole, pin, reseal
 from tests.generators import FACTS, FORM, SPOKEN, build_generator, write_graph, write_tokenizer
 
 ID = VectorizerId("sha256:" + "0" * 64)
@@ -246,3 +250,14 @@ def test_facts_are_plain_data(bundle: Path) -> None:
     generator = opened(bundle)
     assert json.loads(json.dumps(asdict(generator.sampling)))["n"] == FACTS["sampling"]["n"]
     assert generator.when == "always"
+
+
+def test_whoever_verifies_a_release_wakes_what_sleeps_in_it(tmp_path: Path) -> None:
+    bundles = build_whole(tmp_path / "whole")
+    write_graph(bundles[GENERATOR.bundle] / graph_file(FORM), len(SPOKEN) + 1, 0, seed=9)
+    reseal(bundles[GENERATOR.bundle])
+    installed = pin(bundles)
+    opened = open_release(installed, trust=Trust(KEY.parent))
+    with pytest.raises(ProbeError, match="log-probabilities"):
+        prove_the_rest(installed, opened)
+    opened.close()
