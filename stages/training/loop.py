@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,7 +164,21 @@ def _logger(stage: str, params: TrainingParams, data: Mapping[str, Path]) -> MLF
             source = mlflow.data.dataset_source_registry.resolve_dataset_source(str(path))
         dataset = mlflow.data.meta_dataset.MetaDataset(source, name=name, digest=digest_file(path)[7:43])
         inputs.append(mlflow.entities.DatasetInput(dataset=dataset._to_mlflow_entity(), tags=[]))
-    with mlflow_errors("record a training run"):
+    with mlflow_errors("record a training run"), _unpinned():
         logger.log_hyperparams(params.model_dump())
         logger.experiment.log_inputs(logger.run_id, inputs)
     return logger
+
+
+@contextmanager
+def _unpinned() -> Iterator[None]:
+    """Undo that Lightning pins this process, and what it starts, to the address of its run."""
+    import mlflow
+
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(None)  # removes the variable, too
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 import torch
 import yaml
@@ -42,7 +43,7 @@ def weights(folder: Path) -> Any:
 def test_trained_control_and_base_differ_and_repeat(folder: Path, tmp_path: Path) -> None:
     tracking = os.environ.get("MLFLOW_TRACKING_URI")
     prompt, told = recipe(folder).train(tmp_path / "tuned", control=tmp_path / "five")
-    assert os.environ.get("MLFLOW_TRACKING_URI") == tracking
+    assert mlflow.get_tracking_uri() == os.environ.get("MLFLOW_TRACKING_URI") == tracking
     recipe(folder).save_base(tmp_path / "base")
     base, five, tuned = (weights(tmp_path / name) for name in ("base", "five", "tuned"))
     assert torch.equal(base, weights(folder / "base"))
