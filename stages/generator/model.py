@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,26 @@ BLOCK = 32
 #: Models whose blocks are those below: rotary places, grouped queries, gated perceptrons, root mean square norms.
 KINDS = ("llama", "mistral", "qwen2")
 _FAR = -1e9
+
+
+class Places(NamedTuple):
+    """Where new tokens stand; computed once, or an export would repeat it for every layer.
+
+    Attributes:
+        rows: replies.
+        new: new tokens of each.
+        read: tokens of the context.
+        cos: float32 [rows, 1, new, dim], cosines of places.
+        sin: float32 [rows, 1, new, dim], sines; those of the first half with a minus.
+        hidden: float32 [rows, 1, group x new, known + new], what is added to scores of what must not be seen.
+    """
+
+    rows: int
+    new: int
+    read: int
+    cos: Tensor
+    sin: Tensor
+    hidden: Tensor
 
 
 class Graph(nn.Module):
@@ -42,7 +62,7 @@ class Graph(nn.Module):
         self.heads, self.kv_heads = config.num_attention_heads, config.num_key_value_heads
         self.dim = head_dim(config)
         self.eps = config.rms_norm_eps
-        self.layers = nn.ModuleList(_Layer(layer, self.heads, self.kv_heads) for layer in model.model.layers)
+        self.layers = nn.ModuleList(_Layer(layer, self) for layer in model.model.layers)
         self.norm = nn.Parameter(model.model.norm.weight.detach().clone())
         self.head = nn.Linear(config.hidden_size, len(choices), bias=False)
         self.head.weight.data = model.lm_head.weight.detach()[choices].clone()
@@ -67,9 +87,9 @@ class Graph(nn.Module):
         places = self.places(tokens, prefix, known, there)
         new = []
         for number, layer in enumerate(self.layers):
-            pair = slice(2 * number, 2 * number + 2)
-            tokens, keys, values = layer(tokens, prefix[pair], known[pair], places, self.eps)
-            new += [keys, values]
+            keys, values = 2 * number, 2 * number + 1
+            tokens, *more = layer(tokens, (prefix[keys], prefix[values]), (known[keys], known[values]), places)
+            new += more
         last = tokens[:, torch.arange(tokens.shape[1])[-wanted:]]
         logits: Tensor = self.head(self.normed(last))
         return logits, torch.stack(new)
@@ -78,56 +98,63 @@ class Graph(nn.Module):
         """Norm what the last layer made."""
         return _norm(x, self.norm, self.eps)
 
-    def places(self, tokens: Tensor, prefix: Tensor, known: Tensor, there: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Cosines and sines of the new tokens' places, and what is added to scores of what they must not see."""
+    def places(self, tokens: Tensor, prefix: Tensor, known: Tensor, there: Tensor) -> Places:
+        """Compute once what all layers need to know of where the new tokens stand."""
+        rows, new = tokens.shape[:2]
         before, read = known.shape[3], prefix.shape[3]
         angles = (torch.cumsum(there, 1)[:, before:] - 1 + read)[:, None, :, None] * self.turns
-        cos, sin = (torch.cat([part] * 2, -1) for part in (angles.cos(), angles.sin()))
-        queries = torch.arange(tokens.shape[1])[:, None] + before
+        sines = angles.sin()
+        queries = torch.arange(new)[:, None] + before
         seen = (torch.arange(there.shape[1])[None] <= queries)[None] * (there[:, None] > 0)
-        return cos, sin, torch.where(seen, 0.0, _FAR)[:, None, None]
+        hidden = torch.where(seen, 0.0, _FAR)[:, None].expand(-1, self.heads // self.kv_heads, -1, -1)
+        return Places(
+            rows=rows,
+            new=new,
+            read=read,
+            cos=torch.cat([angles.cos()] * 2, -1),
+            sin=torch.cat([-sines, sines], -1),
+            hidden=hidden.reshape(rows, 1, -1, there.shape[1]),
+        )
 
 
 class _Layer(nn.Module):
     """One block, its matrices joined: fewer and larger products."""
 
-    def __init__(self, layer: Any, heads: int, kv_heads: int) -> None:
+    def __init__(self, layer: Any, graph: Graph) -> None:
         super().__init__()
         attention, perceptron = layer.self_attn, layer.mlp
-        self.heads, self.kv_heads = heads, kv_heads
+        self.heads, self.kv_heads, self.dim, self.eps = graph.heads, graph.kv_heads, graph.dim, graph.eps
         self.qkv = _joined(attention.q_proj, attention.k_proj, attention.v_proj)
+        asking = slice(0, self.heads * self.dim)  # scores are divided by the root of the dimension: here, once
+        for part in (self.qkv.weight, self.qkv.bias):
+            if part is not None:
+                part.data[asking] /= math.sqrt(self.dim)
         self.out, self.down = _joined(attention.o_proj), _joined(perceptron.down_proj)
         self.up = _joined(perceptron.gate_proj, perceptron.up_proj)
         self.first, self.second = layer.input_layernorm.weight, layer.post_attention_layernorm.weight
 
     def forward(
-        self, x: Tensor, prefix: Tensor, known: Tensor, places: tuple[Tensor, Tensor, Tensor], eps: float
+        self, x: Tensor, prefix: tuple[Tensor, Tensor], known: tuple[Tensor, Tensor], at: Places
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rows, new, _ = x.shape
-        cos, sin, hidden = places
-        made = (
-            self.qkv(_norm(x, self.first, eps)).view(rows, new, self.heads + 2 * self.kv_heads, -1).transpose(1, 2)
-        )
-        turned = self.heads + self.kv_heads
-        placed = _rotated(made[:, :turned], cos, sin)
-        keys = torch.cat([known[0], placed[:, self.heads :]], 2)
-        values = torch.cat([known[1], made[:, turned:]], 2)
-        heard = self._heard(placed[:, : self.heads], keys, values, prefix, hidden)
-        x = x + self.out(heard.transpose(1, 2).reshape(rows, new, -1))
-        gate, up = self.up(_norm(x, self.second, eps)).chunk(2, -1)
+        joined = self.qkv(_norm(x, self.first, self.eps))
+        made = joined.view(at.rows, at.new, self.heads + 2 * self.kv_heads, self.dim).transpose(1, 2)
+        turned, values = made.split([self.heads + self.kv_heads, self.kv_heads], 1)
+        swapped = torch.cat([turned[..., self.dim // 2 :], turned[..., : self.dim // 2]], -1)
+        queries, keys = (turned * at.cos + swapped * at.sin).split([self.heads, self.kv_heads], 1)
+        keys, values = torch.cat([known[0], keys], 2), torch.cat([known[1], values], 2)
+        asked = queries.reshape(at.rows, self.kv_heads, -1, self.dim)
+        heard = self._heard(asked, keys, values, prefix, at).view(at.rows, self.heads, at.new, self.dim)
+        x = x + self.out(heard.transpose(1, 2).reshape(at.rows, at.new, self.heads * self.dim))
+        gate, up = self.up(_norm(x, self.second, self.eps)).split(self.up.out_features // 2, -1)
         return x + self.down(silu(gate) * up), keys, values
 
-    def _heard(self, queries: Tensor, keys: Tensor, values: Tensor, prefix: Tensor, hidden: Tensor) -> Tensor:
+    def _heard(
+        self, asked: Tensor, keys: Tensor, values: Tensor, prefix: tuple[Tensor, Tensor], at: Places
+    ) -> Tensor:
         """Attend to the context, which all rows share, and to what each row knows."""
-        rows, _, new, dim = queries.shape
-        group = self.heads // self.kv_heads
-        asked = (queries / math.sqrt(dim)).reshape(rows, self.kv_heads, group * new, dim)
-        own = (asked @ keys.transpose(2, 3)).view(rows, self.kv_heads, group, new, -1) + hidden
-        own = own.reshape(rows, self.kv_heads, group * new, -1)
+        own = asked @ keys.transpose(2, 3) + at.hidden
         weights = torch.softmax(torch.cat([asked @ prefix[0].transpose(2, 3), own], -1), -1)
-        read = prefix.shape[3]
-        heard = weights[..., :read] @ prefix[1] + weights[..., read:] @ values
-        return heard.reshape(rows, self.heads, new, dim)
+        return weights[..., : at.read] @ prefix[1] + weights[..., at.read :] @ values
 
 
 def _joined(*parts: nn.Linear) -> nn.Linear:
@@ -140,11 +167,6 @@ def _joined(*parts: nn.Linear) -> nn.Linear:
 
 def _norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
-
-
-def _rotated(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    half = x.shape[-1] // 2
-    return x * cos + torch.cat([-x[..., half:], x[..., :half]], -1) * sin
 
 
 def head_dim(config: Any) -> int:

@@ -59,10 +59,10 @@ def fit(graph: Graph, embeddings: Tensor, windows: Windows) -> dict[str, Quantiz
     found: dict[str, Quantized] = {}
     for number, layer in enumerate(track(list(graph.layers), "generator: int4", "layer")):
         parts = {name: part for name, part in layer.named_children() if isinstance(part, nn.Linear)}
-        seen = _seen(parts, layer, [(*given, graph.eps) for given in read])
+        seen = _seen(parts, layer, read)
         for name, part in parts.items():
             found[f"layers.{number}.{name}"] = _replaced(part, seen[name])
-        read = [(layer(*given, graph.eps)[0], *given[1:]) for given in read]
+        read = [(layer(*given)[0], *given[1:]) for given in read]
     seen = _seen({"head": graph.head}, graph.head, [(graph.normed(given[0]),) for given in read])
     found["head"] = _replaced(graph.head, seen["head"])
     return found
@@ -72,7 +72,7 @@ def _begun(graph: Graph, tokens: Tensor) -> tuple[Any, ...]:
     """What the first layer is given of a window."""
     nothing = torch.zeros(2, 1, graph.kv_heads, 0, graph.dim)
     places = graph.places(tokens[None], nothing, nothing, torch.ones(1, len(tokens)))
-    return tokens[None], nothing, nothing, places
+    return tokens[None], tuple(nothing), tuple(nothing), places
 
 
 def _seen(parts: dict[str, nn.Linear], whole: nn.Module, every: Sequence[tuple[Any, ...]]) -> dict[str, Tensor]:
