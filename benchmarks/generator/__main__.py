@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from benchmarks.generator import conversations, diversity, human, likelihood, memory, perplexity, speed
+from benchmarks.generator import conversations, diversity, human, likelihood, memory, perplexity, speed, threshold
 from benchmarks.generator.goals import GOALS
 from benchmarks.generator.models import with_models
 from benchmarks.generator.setting import Setting, setting_of, setting_options
@@ -19,10 +19,11 @@ from benchmarks.parts import Figures, due, figures_of, goals_table, head, part_o
 from benchmarks.report import examples, publish
 
 MODULE = "benchmarks.generator"
-PARTS = tuple(module.PART for module in (perplexity, diversity, human, likelihood, speed, memory, conversations))
+_MODULES = (perplexity, diversity, human, likelihood, speed, threshold, memory, conversations)
+PARTS = tuple(module.PART for module in _MODULES)
 PAGE = "generator.md"
 #: Parts that need no model of torch.
-_WITHOUT = (memory.PART, conversations.PART)
+_WITHOUT = (threshold.PART, memory.PART, conversations.PART)
 _PACKAGES = ("torch", "transformers", "onnxruntime", "openvino", "scikit-learn")
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from math import inf
 from pathlib import Path
 
 import polars as pl
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.generator import conversations, judgement, speed, work
+from benchmarks.generator import conversations, judgement, speed, threshold, work
 from benchmarks.generator.conversations import WAYS, talk
 from benchmarks.generator.setting import Setting
 from benchmarks.generator.switched import ALWAYS, OFF, switched
@@ -112,6 +113,23 @@ def test_figures_of_speed_are_shown() -> None:
     shown = speed.report(figures)
     assert "7.00" in shown
     assert "The bundle holds 90.0 MB." in shown
+
+
+def test_asking_below_a_threshold_costs_what_the_turns_below_it_cost(setting: Setting) -> None:
+    turns = [
+        threshold.Turn(best=0.2, off=0.01, always=0.5, is_asked=True, is_said=True),
+        threshold.Turn(best=0.4, off=0.01, always=0.5, is_asked=True, is_said=False),
+        threshold.Turn(best=0.2, off=0.01, always=0.02, is_asked=False, is_said=False),
+        threshold.Turn(best=0.9, off=0.01, always=0.5, is_asked=True, is_said=True),
+    ]
+    assert threshold.row(turns, -inf) == ["0.0%", "0.0%", "10", "10", "10"]
+    assert threshold.row(turns, 0.3)[:3] == ["25.0%", "25.0%", "132"]
+    assert threshold.row(turns, inf)[:3] == ["75.0%", "50.0%", "378"]
+    figures = json.loads(json.dumps(threshold.measure(setting)))
+    assert 1 <= len(figures["turns"]) <= 8
+    shown = threshold.report(figures)
+    assert "| never | 0.0% |" in shown
+    assert "| always |" in shown
 
 
 def test_a_sheet_holds_one_release_in_two_ways_and_is_drawn_once(setting: Setting, tmp_path: Path) -> None:
