@@ -41,8 +41,8 @@ refresh: install ## new logs -> new heads and index on the champion's encoder an
 mlflow-server: install ## MLflow with PostgreSQL and authentication until Ctrl-C; ARGS="--port 5001 --host 0.0.0.0"
 	@$(BIN)/python -m deploy.mlflow_server $(ARGS)
 
-test: install ## the whole test suite, on up to four processors
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+test: install ## the whole test suite
+	$(BIN)/python -m pytest
 
 faults: install ## what releases must survive: a table; minutes; ARGS="--only flips --out build/faults.md"
 	@$(BIN)/python -m faults $(ARGS)

@@ -30,8 +30,6 @@ settings.load_profile("unhurried")
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Before test modules are imported: leave the checkout and the user's environment; come back at the end."""
-    if getattr(config.option, "tx", None):
-        return  # it only hands out tests: its workers, who start where it stands, do the rest
     run = ExitStack()
     config.add_cleanup(run.close)
     folder = Path(run.enter_context(TemporaryDirectory(prefix="rejoinder-tests-")))
@@ -42,11 +40,6 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     run.enter_context(chdir(folder))
     isolation.guard()
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest file first: whoever works beside it then never waits for it at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("pipeline") is None)
 
 
 @pytest.fixture(autouse=True)
