@@ -32,6 +32,8 @@ def switched(opened: OpenRelease, when: str, **changes: Any) -> OpenRelease:
     """
     if opened.generator is None:
         raise ValueError(f"{opened.release}: expected a release with a generator, got one without")
+    if when != OFF:
+        opened.generator.wake()  # once for all copies: each would else load a graph of its own
     other = copy.copy(opened.generator)
     other.when = when
     other.sampling = replace(other.sampling, **changes)

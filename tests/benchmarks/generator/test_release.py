@@ -44,6 +44,9 @@ def test_another_way_shares_the_release_and_leaves_it_alone(setting: Setting) ->
         assert (other.generator.when, opened.generator.when) == (ALWAYS, OFF)
         assert (other.generator.sampling.temperature, opened.generator.sampling.temperature) == (0.0, 1.0)
         assert other.encoder is opened.encoder
+        again = switched(opened, ALWAYS)
+        assert again.generator is not None
+        assert again.generator._decoder is other.generator._decoder, "one graph for both"
 
 
 def test_conversations_repeat_and_have_as_many_turns_as_the_page_says(setting: Setting) -> None:
