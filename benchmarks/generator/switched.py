@@ -6,14 +6,18 @@ import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rejoinder.answer.generate import GENERATE
 from rejoinder.parts import GENERATOR
 from rejoinder.parts.generator_facts import ALWAYS, BELOW, OFF
 
 if TYPE_CHECKING:
+    from rejoinder.answer.reply import Reply
     from rejoinder.answer.responder import Responder
     from rejoinder.parts.opened import OpenRelease
 
-__all__ = ["ALWAYS", "BELOW", "OFF", "responder", "switched"]
+__all__ = ["ALWAYS", "BELOW", "OFF", "asked_and_said", "responder", "switched"]
+
+_READING_MS = 10  # no context is read in less; without one, the step only looks whether it is asked
 
 
 def switched(opened: OpenRelease, when: str, **changes: Any) -> OpenRelease:
@@ -45,3 +49,10 @@ def responder(opened: OpenRelease, when: str) -> Responder:
     from rejoinder.answer.responder import Responder
 
     return Responder(switched(opened, when))
+
+
+def asked_and_said(reply: Reply) -> tuple[bool, bool]:
+    """Tell whether the generator worked for a reply, even if it finished nothing, and whether it was said."""
+    spent = sum(step.milliseconds for step in reply.trace.steps if step.name == GENERATE)
+    is_said = any(c.is_generated and c.text == reply.text and c.dropped is None for c in reply.trace.candidates)
+    return spent > _READING_MS, is_said

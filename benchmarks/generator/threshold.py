@@ -38,7 +38,7 @@ class Turn:
         best: score of the best that was retrieved and may be said; -inf if there is nothing.
         off: seconds without the generator.
         always: seconds with it.
-        is_asked: whether it was worth asking: nothing surer came first.
+        is_asked: whether it then worked: nothing surer came first.
         is_said: whether what it said was the answer.
     """
 
@@ -52,7 +52,7 @@ class Turn:
 def measure(setting: Setting) -> Figures:
     """Answer everything twice."""
     from benchmarks.generator.judgement import midst
-    from benchmarks.generator.switched import responder
+    from benchmarks.generator.switched import asked_and_said, responder
     from benchmarks.judge import opening_turns
     from rejoinder.dialogue import Dialogue
     from rejoinder.progress import track
@@ -67,7 +67,7 @@ def measure(setting: Setting) -> Figures:
             dialogue = Dialogue.from_lines(turns)
             off.answer(dialogue)  # now its vectors are known, to whoever comes first and to whoever comes second
             (without, took), (made, more) = (_timed(way, dialogue) for way in (off, always))
-            found.append(Turn(best(without), took, more, *_generated(made)))
+            found.append(Turn(best_retrieved(without), took, more, *asked_and_said(made)))
     usual = opened.generator.below if opened.generator else None
     return {"turns": [asdict(turn) for turn in found], "alone": len(alone), "usual": usual}
 
@@ -78,7 +78,7 @@ def _timed(way: Responder, dialogue: Dialogue) -> tuple[Reply, float]:
     return reply, time.perf_counter() - begun
 
 
-def best(reply: Reply) -> float:
+def best_retrieved(reply: Reply) -> float:
     """Score of the best candidate that people said and that may be said.
 
     Args:
@@ -88,11 +88,6 @@ def best(reply: Reply) -> float:
         It; -inf if there is none.
     """
     return max((c.score for c in reply.trace.candidates if c.is_free and c.dropped is None), default=-inf)
-
-
-def _generated(reply: Reply) -> tuple[bool, bool]:
-    made = [c for c in reply.trace.candidates if c.is_generated]
-    return bool(made), any(c.text == reply.text and c.dropped is None for c in made)
 
 
 def row(turns: Sequence[Turn], threshold: float) -> list[str]:
@@ -113,7 +108,7 @@ def row(turns: Sequence[Turn], threshold: float) -> list[str]:
 
 
 def report(figures: Mapping[str, Any]) -> str:
-    """A row a threshold; everyday turns and dialogues apart."""
+    """A row a threshold; turns that open talks and talks in their midst apart."""
     turns = [Turn(**turn) for turn in figures["turns"]]
     parts = {"turns that open talks": turns[: figures["alone"]], "in the midst of talks": turns[figures["alone"] :]}
     thresholds = sorted({*_THRESHOLDS, *([] if figures["usual"] is None else [figures["usual"]])})

@@ -19,7 +19,6 @@ Task = Mapping[str, Any]
 Work = Callable[[Task], object]
 #: Of the prompt and of every candidate, tokens; the prompt's are the same for everybody.
 PROMPT, REPLY, CANDIDATES = 75, 20, 8
-_READING_MS = 10  # no context is read in less; without one, the step only looks whether it is asked
 
 
 def memory() -> dict[str, float]:
@@ -140,8 +139,7 @@ def node(store: str, bundle: str) -> Work:
     """
     import contextlib
 
-    from benchmarks.generator.switched import responder
-    from rejoinder.answer.generate import GENERATE
+    from benchmarks.generator.switched import asked_and_said, responder
     from rejoinder.answer.responder import Responder
     from rejoinder.dialogue import Dialogue
     from rejoinder.parts import GENERATOR
@@ -158,9 +156,8 @@ def node(store: str, bundle: str) -> Work:
         del held
         answering = responder(opened, task["when"]) if bundle else Responder(opened)
         reply = answering.answer(Dialogue.from_lines(task["turns"]))
-        spent = sum(step.milliseconds for step in reply.trace.steps if step.name == GENERATE)
-        said = any(c.text == reply.text for c in reply.trace.candidates if c.source == GENERATOR.name)
-        return {"is_asked": spent > _READING_MS, "is_said": said}
+        is_asked, is_said = asked_and_said(reply)
+        return {"is_asked": is_asked, "is_said": is_said}
 
     return work
 

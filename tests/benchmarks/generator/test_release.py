@@ -13,9 +13,11 @@ from click.testing import CliRunner
 from benchmarks.generator import conversations, judgement, speed, threshold, work
 from benchmarks.generator.conversations import WAYS, talk
 from benchmarks.generator.setting import Setting
-from benchmarks.generator.switched import ALWAYS, OFF, switched
+from benchmarks.generator.switched import ALWAYS, OFF, asked_and_said, switched
 from benchmarks.generator.workers import Worker
 from benchmarks.judge import KEY, SHEET
+from rejoinder.answer.generate import GENERATE
+from rejoinder.answer.reply import Candidate, Reply, StepTrace, Trace
 from rejoinder.parts import GENERATOR
 from rejoinder.release.forms import CPU
 from rejoinder.store.store import Store
@@ -116,6 +118,18 @@ def test_figures_of_speed_are_shown() -> None:
     shown = speed.report(figures)
     assert "7.00" in shown
     assert "The bundle holds 90.0 MB." in shown
+
+
+def test_who_worked_and_finished_nothing_was_asked() -> None:
+    def reply(milliseconds: float, *candidates: Candidate) -> Reply:
+        step = StepTrace(GENERATE, milliseconds, 0, 0, {})
+        return Reply("hello", Trace("r", "", (), candidates, (step,)))
+
+    made, dropped = (Candidate("hello", 0.1, None, why, GENERATOR.name) for why in (None, "echo"))
+    assert asked_and_said(reply(500.0)) == (True, False)
+    assert asked_and_said(reply(0.5, Candidate("hello", 0.1, 3))) == (False, False)
+    assert asked_and_said(reply(500.0, made)) == (True, True)
+    assert asked_and_said(reply(500.0, dropped)) == (True, False)
 
 
 def test_asking_below_a_threshold_costs_what_the_turns_below_it_cost(setting: Setting) -> None:
