@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,14 @@ def files(folder: Path) -> list[Path]:
 
 def everything(folder: Path) -> bytes:
     """Every byte that is in a folder, hidden files too."""
-    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    return b"".join(bytes_of(path) for path in folder.rglob("*") if path.is_file())
+
+
+def bytes_of(path: Path) -> bytes:
+    """What is in a file; nothing where a living worker has renamed it since the folder was listed."""
+    with suppress(FileNotFoundError):
+        return path.read_bytes()
+    return b""
 
 
 def confirm(log: DecisionLog, record: dict[str, Any] | None = None) -> bool:
