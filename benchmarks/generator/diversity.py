@@ -2,8 +2,9 @@
 
 Of the tuned model and of the base replies are drawn as the release draws them, at most 48 tokens, two tries where
 none ends; `shipped` is what the release would say of the first reply that its filter lets through; retrieval is
-the best that it finds. Distinct n-grams of equally many words for everybody, the mean of the seeds. Repeated:
-n-grams of four words that the reply holds twice or its side has said before; copied: that the other side has said.
+the best that it finds. Distinct n-grams of equally many words for everybody: as many as who said least has said;
+the mean of the seeds. Repeated: n-grams of four words that the reply holds twice or its side has said before;
+copied: that the other side has said.
 """
 
 from __future__ import annotations
@@ -32,11 +33,13 @@ def figures_of(samples: Samples, tokens: int) -> Figures:
 
     Args:
         samples: by system and seed.
-        tokens: words of which distinct n-grams are counted.
+        tokens: words of which distinct n-grams are counted; fewer, if somebody has said fewer.
 
     Returns:
-        Figures by system, the mean of its seeds; None where there is too little text.
+        Figures by system, the mean of its seeds; None where nothing was said.
     """
+    said = [sum(len(words(text)) for text in texts if text) for of in samples.texts.values() for texts in of]
+    tokens = min([tokens, *(count for count in said if count)])
     systems = {
         name: [_of_seed(samples.items, texts, tokens) for texts in by_seed]
         for name, by_seed in samples.texts.items()

@@ -68,6 +68,14 @@ def test_samples_are_counted_without_those_who_said_nothing() -> None:
     assert found["median"] == 5
 
 
+def test_variety_is_counted_in_as_many_words_as_who_said_least_has_said() -> None:
+    asked = [Item("c", ("do you",), (False,), "one two three four")] * 2
+    texts: dict[str, list[list[str | None]]] = {HUMAN: [["a b c d", "a b c d"]], SHIPPED: [["no no no", None]]}
+    found = diversity.figures_of(Samples(asked, {**texts, "mute": [[None, None]]}), 1500)
+    assert found["words"] == 3
+    assert [found["systems"][name]["distinct1"] for name in (HUMAN, SHIPPED, "mute")] == [1, 1 / 3, None]
+
+
 @pytest.mark.parametrize(
     ("scores", "right"),
     [
