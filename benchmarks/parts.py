@@ -59,9 +59,14 @@ class Part(Generic[S]):
         setting.folder.mkdir(parents=True, exist_ok=True)
         begun, load = time.monotonic(), os.getloadavg()[0]
         figures = self.measure(setting)
-        figures["date"] = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        figures["of"] = setting.what
-        figures["load"] = [round(load, 1), round(os.getloadavg()[0], 1)]
+        of_every_part = {
+            "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+            "of": setting.what,
+            "load": [round(load, 1), round(os.getloadavg()[0], 1)],
+        }
+        if taken := sorted(figures.keys() & of_every_part.keys()):
+            raise ValueError(f"{self.name}: every part has {', '.join(taken)}; figures need names of their own")
+        figures |= of_every_part
         self._file(setting).write_text(json.dumps(figures, indent=1) + "\n")
         click.echo(f"{self.name}: {time.monotonic() - begun:.0f} s", err=True)
         return figures

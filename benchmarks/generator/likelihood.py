@@ -52,7 +52,7 @@ def measure(setting: Setting) -> Figures:
             }
     return {
         "lists": number,
-        "of": len(lists.items),
+        "all": len(lists.items),
         "checksum": lists.checksum,
         "found": {kind: of for kind, of in found.items() if of},
     }
@@ -128,7 +128,7 @@ def _estimate(lists: Candidates, chosen: Rows, hits: Sequence[bool]) -> list[flo
 
 def report(figures: Mapping[str, Any]) -> str:
     """R@1 by kind of list."""
-    parts = [f"{figures['lists']:,} of {figures['of']:,} lists (`{figures['checksum'][:19]}`).\n"]
+    parts = [f"{figures['lists']:,} of {figures['all']:,} lists (`{figures['checksum'][:19]}`).\n"]
     for kind, systems in figures["found"].items():
         rows = []
         for name, of in systems.items():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from benchmarks.generator.held_out import Item, read_items
 from benchmarks.generator.judgement import midst
 from benchmarks.generator.samples import HUMAN, SHIPPED, Samples
 from benchmarks.generator.setting import BASE, TUNED
-from benchmarks.parts import goals_table
+from benchmarks.parts import Part, goals_table
 
 TOPICS = "hobbies", "work", "housing", "food", "family", "films", "travel", "feelings", "small talk", "pets"
 WORDS = ["a", "b", "c", "d", "e", "f", "g", "h"]
@@ -157,3 +159,23 @@ def test_the_page_needs_nothing_else_and_escapes_what_was_said() -> None:
     assert html.count('class="talk"') == len(WAYS)
     assert "- **hello** (generator)" in markdown(found)
     assert json.loads(json.dumps(found)) is not None
+
+
+def test_figures_do_not_take_the_names_that_every_part_has(tmp_path: Path) -> None:
+    setting = SimpleNamespace(folder=tmp_path, what="a bundle")
+    part: Part[Any] = Part("one", "One", lambda _: {"load": 3}, str, "One.")
+    with pytest.raises(ValueError, match="every part has load"):
+        part.run(setting)
+
+
+def test_lists_are_shown_with_what_they_were_taken_from(tmp_path: Path) -> None:
+    measured = {
+        "lists": 30,
+        "all": 2000,
+        "checksum": "sha256:" + 64 * "0",
+        "found": {"random": {SHIPPED: {"token": [0.07, 0.0, 0.17], "reply": [0.0, 0.0, 0.0], "gain": None}}},
+    }
+    part: Part[Any] = replace(likelihood.PART, measure=lambda _: measured)
+    shown = part.section(part.run(SimpleNamespace(folder=tmp_path, what="a bundle")))
+    assert "30 of 2,000 lists (`sha256:000000000000`)" in shown
+    assert "| shipped | 0.07 [0.00, 0.17] | 0.00 [0.00, 0.00] | - | - |" in shown
