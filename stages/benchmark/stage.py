@@ -162,10 +162,18 @@ def measure_quality(
 
     lists = Candidates.load(build.dialogues / "test")
     remembered = Remembered(vectors)
-    forms = {form: Once(exported(vectorizer)) for form, vectorizer in candidate.forms.items()}
+    served, *others = (Once(exported(v)) for v in (candidate.vectorizer, *candidate.forms.values()))
+    forms = dict(zip(candidate.forms, others, strict=True))
     opened = champion.opened if champion else None
     systems = Systems(
-        candidate.vectorizer, forms, candidate.heads, candidate.encoders, params.base, opened, remembered
+        served,
+        candidate.vectorizer.spec.max_length,
+        forms,
+        candidate.heads,
+        candidate.encoders,
+        params.base,
+        opened,
+        remembered,
     )
     found = evaluate(systems.over(lists, params.seed), lists)
     bootstrap = Bootstrap(lists.items["conversation_id"].to_list(), params.bootstrap_rounds, params.seed)

@@ -29,7 +29,8 @@ class Systems:
     """Everything that is compared, over any lists.
 
     Attributes:
-        vectorizer: by the form that made what bundles hold.
+        served: encoder by the form that made what bundles hold.
+        max_length: tokens that it reads of a text.
         forms: encoders by each other form that is shipped; they meet what the first one made.
         heads: what is served on it.
         folders: torch encoder folders by name.
@@ -38,7 +39,8 @@ class Systems:
         remembered: vectors of earlier runs; those of what is served are never taken from there.
     """
 
-    vectorizer: Vectorizer
+    served: Encode
+    max_length: int
     forms: Mapping[str, Encode]
     heads: Heads
     folders: dict[str, Path]
@@ -64,12 +66,11 @@ class Systems:
         }
         encoders: dict[str, str | Path] = {"untuned": self.base, **self.folders}
         for name, where in encoders.items():
-            encode = self.remembered.torch_encoder(name, where, self.vectorizer.spec.max_length)
+            encode = self.remembered.torch_encoder(name, where, self.max_length)
             systems[name] = partial(retrieval_scores, encode, candidates, turns)
-        stored = exported(self.vectorizer)
-        systems["served"] = partial(heads_scores, stored, self.heads, candidates)
+        systems["served"] = partial(heads_scores, self.served, self.heads, candidates)
         for form, encode in self.forms.items():
-            systems[f"served_{form}"] = partial(heads_scores, encode, self.heads, candidates, stored=stored)
+            systems[f"served_{form}"] = partial(heads_scores, encode, self.heads, candidates, stored=self.served)
         if self.champion is not None:
             encode = self.remembered.exported(self.champion.vectorizer)
             read = int(self.champion.index.facts["context_turns"])
