@@ -33,6 +33,7 @@ from registry.show.finders import StoreFinder
 from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue
 from rejoinder.errors import RejoinderError
+from rejoinder.parts import in_order
 from rejoinder.parts.opened import OpenRelease, open_current, open_release
 from rejoinder.parts.replies import IndexedReply
 from rejoinder.release.canonical import canonical_json
@@ -282,12 +283,15 @@ class Base:
         return describe(self.installed.folder, manifests)
 
     def _is_blessed(self, data: bytes) -> bool:
-        """Whether a verdict blesses these bundles, read strictly."""
+        """Whether a verdict, read strictly, blesses these bundles, all that a gate judges and no others."""
+        bundles = self.installed.release.bundles
+        judged = {part.bundle for part in in_order(bundles) if part.judged}
         try:
             document = strictly(data)
-            bundles = document["bundles"]
-            return bool(document["verdict"] == "BLESSED" and bundles == dict(self.installed.release.bundles))
-        except (ValueError, TypeError, KeyError):
+            about = document["bundles"].items()
+            is_about_these = judged <= {kind for kind, _ in about} and about <= bundles.items()
+            return bool(document["verdict"] == "BLESSED" and is_about_these)
+        except (ValueError, TypeError, KeyError, AttributeError):
             return False
 
 
