@@ -162,18 +162,18 @@ def measure_quality(
 
     lists = Candidates.load(build.dialogues / "test")
     remembered = Remembered(vectors)
-    served, *others = (Once(exported(v)) for v in (candidate.vectorizer, *candidate.forms.values()))
-    forms = dict(zip(candidate.forms, others, strict=True))
+    served = Once(exported(candidate.vectorizer))
+    forms = {form: Once(exported(vectorizer)) for form, vectorizer in candidate.forms.items()}
     opened = champion.opened if champion else None
     systems = Systems(
-        served,
-        candidate.vectorizer.spec.max_length,
-        forms,
-        candidate.heads,
-        candidate.encoders,
-        params.base,
-        opened,
-        remembered,
+        served=served,
+        max_length=candidate.vectorizer.spec.max_length,
+        forms=forms,
+        heads=candidate.heads,
+        folders=candidate.encoders,
+        base=params.base,
+        champion=opened,
+        remembered=remembered,
     )
     found = evaluate(systems.over(lists, params.seed), lists)
     bootstrap = Bootstrap(lists.items["conversation_id"].to_list(), params.bootstrap_rounds, params.seed)
