@@ -144,3 +144,9 @@ def _end(server: Server) -> None:
         server.stop()
     with suppress(ProcessLookupError):  # workers of one that was killed
         os.killpg(server.process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def second(other: Installed) -> Installed:
+    """The other model's release, under another serial."""
+    return pin(other.bundles, serial=2)

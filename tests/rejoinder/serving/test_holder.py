@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,6 @@ from typing import Any, BinaryIO
 import pytest
 
 from faults.swaps import hundred_swaps, wrong_with
-from registry.pull.install import activate, locked
 from rejoinder.answer.reply import Reply
 from rejoinder.answer.responder import Responder
 from rejoinder.dialogue import Dialogue, Turn
@@ -25,31 +22,16 @@ from rejoinder.release.proof import Installed
 from rejoinder.serving import holder as module
 from rejoinder.serving.holder import Holder
 from rejoinder.store.lease import sole_use
-from rejoinder.store.store import Store
-from tests.bundles import REPLIES, pin, put_in_store
+from tests.bundles import REPLIES
+from tests.rejoinder.serving.apis import SOON, until
 
 HELLO = Dialogue((Turn("user", "hello"),))
-SOON = 20.0  # seconds; how long a test waits for what should happen at once
 
 
 @pytest.fixture
 def holder(mine: Installed) -> Holder:
     """Serves the small release."""
     return Holder(open_release(mine))
-
-
-@pytest.fixture
-def second(other: Installed) -> Installed:
-    """The other model's release, under another serial."""
-    return pin(other.bundles, serial=2)
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    """Wait for a condition, not longer than it takes."""
-    end = time.monotonic() + SOON
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.005)
-    return condition()
 
 
 @contextmanager
@@ -284,97 +266,3 @@ def test_mixed_answers_would_be_seen(opened: OpenRelease) -> None:
     assert "unknown release" in str(wrong_with(reply, REPLIES[0], {"another": frozenset(REPLIES)}))
     assert "another release" in str(wrong_with(reply, REPLIES[0], {name: frozenset(REPLIES[:3])}))
     assert "another model" in str(wrong_with(reply, REPLIES[1], {name: frozenset(REPLIES)}))
-
-
-class TestFollow:
-    """What `follow` does when `current` changes."""
-
-    @pytest.fixture
-    def reports(self) -> list[Exception]:
-        return []
-
-    @pytest.fixture
-    def following(self, store: Store, reports: list[Exception]) -> Iterator[Holder]:
-        holder = Holder(open_release(store.current()))
-        end = holder.follow(store, every=0.005, report=reports.append)
-        yield holder
-        end()
-
-    def test_it_picks_up_a_flip_and_the_way_back(
-        self, store: Store, following: Holder, second: Installed, reports: list[Exception]
-    ) -> None:
-        first = store.current().release
-        put_in_store(store, second)
-        assert until(lambda: following.status().release == second.release)
-        with locked(store):
-            activate(store, first)
-        assert until(lambda: following.status().release == first)
-        assert reports == []
-        assert until(lambda: following.status().draining == 0)
-
-    def test_a_broken_release_is_reported_once_and_the_next_one_is_taken(
-        self, store: Store, following: Holder, second: Installed, reports: list[Exception]
-    ) -> None:
-        first = store.current().release
-        put_in_store(store, second)
-        broken = pin(store.current().bundles, serial=3)
-        damaged = store.bundle_dir(second.release.bundles["index"]) / "replies.jsonl"
-        assert until(lambda: following.status().release == second.release)
-        whole = damaged.read_bytes()
-        damaged.write_bytes(whole[:-1] + b"#")
-        put_in_store(store, broken)
-        assert until(lambda: len(reports) == 1)
-        assert not within_ten_looks(lambda: len(reports) > 1)
-        assert isinstance(reports[0], SwapError)
-        assert "replies.jsonl" in str(reports[0])
-        assert following.answer(HELLO).trace.release == str(second.release)
-        damaged.write_bytes(whole)
-        assert not within_ten_looks(lambda: following.status().release != second.release)
-        with locked(store):
-            activate(store, first)
-        assert until(lambda: following.status().release == first)
-        with locked(store):
-            activate(store, broken.release)
-        assert until(lambda: following.status().release == broken.release)
-        assert len(reports) == 1
-
-    @pytest.mark.parametrize("content", [b"", b"nonsense", b"\xff\xfe", b"sha256:" + b"0" * 64])
-    def test_a_pointer_to_nowhere_is_reported_once(
-        self, store: Store, following: Holder, reports: list[Exception], content: bytes
-    ) -> None:
-        release = following.status().release
-        kept = store.current_file.read_bytes()
-        point(store, content)
-        assert until(lambda: len(reports) == 1)
-        assert following.status().release == release
-        point(store, kept)
-        assert not within_ten_looks(lambda: len(reports) > 1)
-        assert following.status().swaps == 0
-
-    def test_without_a_listener_it_is_logged(
-        self, store: Store, mine: Installed, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        holder = Holder(open_release(store.current()))
-        with caplog.at_level(logging.WARNING, logger="rejoinder.serving.following"):
-            end = holder.follow(store, every=0.005)
-            store.current_file.unlink()
-            assert until(lambda: "no release is installed" in caplog.text)
-            end()
-        assert not any(thread.name == "rejoinder-follow" for thread in threading.enumerate())
-
-
-def point(store: Store, content: bytes) -> None:
-    """Replace `current` by one rename, as an install does: between truncating and writing it would be empty."""
-    partial = store.root / "current.part"
-    partial.write_bytes(content)
-    partial.replace(store.current_file)
-
-
-def within_ten_looks(condition: Callable[[], bool]) -> bool:
-    """Whether a condition comes true while the store is looked at some ten times."""
-    end = time.monotonic() + 0.1
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.005)
-    return condition()

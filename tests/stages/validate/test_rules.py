@@ -1,12 +1,10 @@
-"""The rules one by one: residue of personal data, the clock, and what sources look like as a whole."""
+"""Rules on a row: residue of personal data, ids that tell who somebody is, slots."""
 
 from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime, timedelta
-from itertools import combinations
-from typing import Any
+from datetime import datetime
 
 import polars as pl
 import pytest
@@ -14,24 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stages.checks.great_expectations import Finding, check, open_context
-from stages.common.messages import MESSAGES
-from stages.validate.clock import in_time, longest_rising
-from stages.validate.counts import (
-    FLOOR,
-    Band,
-    count,
-    count_holes,
-    judged,
-    labels,
-    lengths,
-    merge,
-    summarize,
-)
 from stages.validate.ids import ID_COLUMNS, id_rules, telling_ids
 from stages.validate.leftover_pii import LEFTOVERS, checked_numbers, plain, privacy_rules
-from stages.validate.rules import BAD_SLOT, EARLIEST, SHARES, share_rules, size_rules
+from stages.validate.rules import BAD_SLOT
 
-START = datetime(2024, 5, 1, tzinfo=UTC)
 #: Texts, and the one critical rule that each breaks; rows for "phone" are left out where a number is long.
 RESIDUE = [
     ("email", "write to a.b@Example.ORG"),
@@ -198,20 +182,6 @@ def test_ids_made_by_programs_tell_nothing(ids: list[str | None]) -> None:
     assert not found.select(pl.any_horizontal(pl.all())).to_series().any()
 
 
-@pytest.mark.parametrize("slot", ["<PERSON_1>", "<BIRTH_DATE_1>", "<BIRTH_DATE_12>"])
-def test_a_slot_of_any_type_is_well_formed_and_counted(slot: str) -> None:
-    assert not re.search(BAD_SLOT, f"born {slot}, really")
-    counts = count(messages({"text": f"born {slot}"}, {"text": slot}), 1)
-    kind = slot.strip("<>").rsplit("_", 1)[0]
-    assert counts.filter(pl.col("measure") == "slot").select("value", "count").rows() == [(kind, 2)]
-    assert counts.filter(pl.col("measure") == "only_slots")["count"].to_list() == [1]
-
-
-def test_a_hole_in_the_numbers_of_a_type_with_an_underscore_is_counted() -> None:
-    holes = count_holes(messages({"text": "<BIRTH_DATE_2> <PERSON_1>"}))
-    assert holes.select("measure", "value", "count").rows() == [("slot_hole", "BIRTH_DATE", 1)]
-
-
 @pytest.mark.parametrize(
     "text", ["<BIRTH_DATE_0>", "<BIRTH_DATE_01>", "<BIRTH_DATE_>", "<BIRTH_DATE>", "<BIRTH_DATE_1", "BIRTH_DATE_1>"]
 )
@@ -230,137 +200,3 @@ def test_senders_that_are_not_keyed_are_found(sender: str) -> None:
 def test_no_text_breaks_the_check_digits(texts: list[str | None]) -> None:
     found = checked_numbers(pl.Series(texts, dtype=pl.String()))
     assert found.shape == (len(texts), 2)
-
-
-def clock(seconds: list[int | None], limit: float = 60.0) -> list[bool]:
-    times = [None if s is None else START + timedelta(seconds=s) for s in seconds]
-    table = pl.DataFrame(
-        {"conversation_id": "test/c", "sent_at": times},
-        schema={name: MESSAGES[name] for name in ("conversation_id", "sent_at")},
-    )
-    latest = START + timedelta(days=30)
-    return in_time(table, earliest=EARLIEST, latest=latest, max_backward_s=limit).to_list()
-
-
-@pytest.mark.parametrize(
-    ("seconds", "out"),
-    [
-        ([0, 100, 40, 100], []),  # within the limit
-        ([0, 50, 100, 39, 110], [3]),
-        ([0, 9000, 100, 200, 300], [1]),  # one clock ahead does not cost what follows
-        ([0, None, 50, 100, 0, 200], [4]),
-        ([10**9, 100, 200], []),  # beyond the latest: another rule's
-        ([], []),
-    ],
-)
-def test_rows_out_of_time(seconds: list[int | None], out: list[int]) -> None:
-    assert [place for place, good in enumerate(clock(seconds)) if not good] == out
-
-
-@given(st.lists(st.integers(0, 9), max_size=9))
-def test_the_longest_rising_is_rising_and_longest(values: list[int]) -> None:
-    found = longest_rising(values)
-    assert [values[p] for p in found] == sorted(values[p] for p in found)
-    assert found == sorted(set(found))
-    longer = combinations(values, len(found) + 1)
-    assert not any(list(some) == sorted(some) for some in longer)
-
-
-@given(st.lists(st.integers(0, 1000), max_size=20))
-def test_what_passed_the_clock_passes_again(seconds: list[int]) -> None:
-    kept: list[int | None] = [s for s, good in zip(seconds, clock(list(seconds)), strict=True) if good]
-    assert all(clock(kept))
-
-
-def messages(*rows: dict[str, Any]) -> pl.DataFrame:
-    base = {
-        "source": "a",
-        "conversation_id": "a/1",
-        "sender": "s",
-        "sent_at": START,
-        "text": "hi there",
-        "role": "user",
-        "reply_to": None,
-    }
-    return pl.DataFrame(
-        [{**base, "message_id": str(i), "order": i, **r} for i, r in enumerate(rows)], schema=MESSAGES
-    )
-
-
-GOOD = [
-    {"sender": "s" if i % 2 else "t", "conversation_id": f"a/{i // 2}", "text": f"no {i}"} for i in range(2 * FLOOR)
-]
-LIMITS = dict.fromkeys(SHARES, 0.4) | {"sender_share": 0.5}
-BREACHES: dict[str, list[dict[str, Any]]] = {
-    "repeated_share_limited": [{**r, "conversation_id": "a/1", "text": "buy"} for r in GOOD],
-    "only_slots_share_limited": [{**r, "text": "<PERSON_1>, <PERSON_2>!"} for r in GOOD],
-    "foreign_share_limited": [{**r, "text": "привет <PERSON_1>"} for r in GOOD],
-    "one_sender_share_limited": [{**r, "conversation_id": f"a/x{i}"} for i, r in enumerate(GOOD)],
-    "label_share_limited": [{**r, "reaction": "love"} for r in GOOD],
-    "sender_share_limited": [*GOOD, {"sender": "t", "text": "one more"}],
-    "slots_numbered": [*GOOD, {"text": "<PERSON_2>", "sender": "s"}, {"text": "fine", "sender": "t"}],
-}
-
-
-def broken_by(table: pl.DataFrame, bands: dict[str, Band]) -> set[str]:
-    counts = merge([count(table, 2), count_holes(table)])
-    findings = check(open_context(), "sources", judged(summarize(counts, bands)), share_rules(LIMITS))
-    return {f.rule.id for f in findings if not f.success}
-
-
-def test_a_usual_source_breaks_no_limit() -> None:
-    assert broken_by(messages(*GOOD), {"a": Band(least=0.0, most=0.1), "gone": Band(least=0.5, most=1.0)}) == set()
-
-
-@pytest.mark.parametrize("rule", BREACHES)
-def test_each_limit_of_shares_is_broken_by_a_source(rule: str) -> None:
-    assert broken_by(messages(*BREACHES[rule]), {}) == {rule}
-
-
-def test_a_source_of_a_few_lines_stops_nothing() -> None:
-    few = [{**r, "source": "b", "conversation_id": f"b/{i}", "text": "да"} for i, r in enumerate(GOOD[: FLOOR - 1])]
-    assert broken_by(messages(*GOOD, *few), {"b": Band(least=0.5, most=1.0)}) == set()
-
-
-def test_each_least_size_is_judged() -> None:
-    rules = size_rules(messages=3, conversations=2, senders=2)
-    sizes = {"messages": [2, 1], "conversations": [1, 1], "senders": [1, 1]}
-    for column in sizes:
-        short = pl.DataFrame({**sizes, column: [1, 0]})
-        found = check(open_context(), "sources", short, rules)
-        assert [f.rule.id for f in found if not f.success] == [f"enough_{column}"]
-    assert all(f.success for f in check(open_context(), "sources", pl.DataFrame(sizes), rules))
-
-
-def test_a_share_of_reactions_outside_its_band_is_found() -> None:
-    table = messages(*({**r, "reaction": "love" if i < 20 else None} for i, r in enumerate(GOOD)))
-    assert broken_by(table, {"a": Band(least=0.1, most=0.3)}) == set()
-    assert broken_by(table, {"a": Band(least=0.3, most=0.5)}) == {"reactions_in_band"}
-    assert broken_by(table, {"a": Band(least=0.0, most=0.1)}) == {"reactions_in_band"}
-
-
-@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from("st"), st.sampled_from(["x", "<PERSON_1>", "long"]))))
-def test_counts_of_parts_add_up_to_those_of_the_whole(rows: list[tuple[int, str, str]]) -> None:
-    table = messages(*({"conversation_id": f"a/{c}", "sender": s, "text": t} for c, s, t in rows))
-    parts = [count(part, 1) for part in table.partition_by("conversation_id")]
-    assert merge(parts).equals(merge([count(table, 1)]))
-
-
-def test_lengths_are_those_that_so_many_messages_do_not_exceed() -> None:
-    counts = count(messages(*({"text": "x" * n} for n in range(1, 101))), 1)
-    assert lengths(counts).to_dicts() == [{"source": "a", "p50": 50, "p90": 90, "p99": 99}]
-
-
-def test_class_balance_is_told_by_source() -> None:
-    rows = [
-        {"reaction": "love"},
-        {"reaction": "funny"},
-        {"reaction": "love"},
-        {},
-        {"source": "b", "conversation_id": "b/1"},
-    ]
-    found = labels(count(messages(*rows), 1)).to_dicts()
-    assert [(r["source"], r["reaction"], r["messages"], r["of_messages_share"]) for r in found] == [
-        ("a", "funny", 1, 0.25),
-        ("a", "love", 2, 0.5),
-    ]
